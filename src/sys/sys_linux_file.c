@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Linux: the files that sockets are bound to, and paths that no address can hold.
+ *
+ * What surprised us: fchmod(2) on a socket that is not bound yet decides the mode of its file, and the umask still masks
+ * it; after bind(2) it changes nothing. An O_PATH descriptor of the socket file itself is a way to connect to it.
+ * /proc may be missing, or be that of another pid namespace, so a path through it is checked before it is used. A thread
+ * can have a working directory of its own, and unlike a child process it connects under the pid of its process.
+ */
+#include "sys.h"
+#include "sys_linux.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE 1
+#endif
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2 452 /* Linux 6.6 */
+#endif
+
+static void fill(struct sys_file *f, const struct stat *st)
+{
+    f->dev = st->st_dev;
+    f->ino = st->st_ino;
+    f->nlink = st->st_nlink;
+    f->uid = st->st_uid;
+    f->mode = st->st_mode & 07777;
+    f->is_socket = S_ISSOCK(st->st_mode);
+}
+
+int sys_open_dir(int dirfd, const char *path)
+{
+    return QUIET(UNCANCELLED(openat(dirfd, path, O_PATH | O_DIRECTORY | O_CLOEXEC)));
+}
+
+int sys_open_path(int dirfd, const char *path)
+{
+    return QUIET(UNCANCELLED(openat(dirfd, path, O_PATH | O_CLOEXEC)));
+}
+
+int sys_open_own(int dirfd, const char *name)
+{
+    return QUIET(UNCANCELLED(openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC)));
+}
+
+int sys_file_at(int dirfd, const char *name, struct sys_file *f)
+{
+    struct stat st;
+    const int r = QUIET(fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW));
+    if (r == 0) {
+        fill(f, &st);
+    }
+    return r;
+}
+
+int sys_file_of(int fd, struct sys_file *f)
+{
+    struct stat st;
+    const int r = QUIET(fstat(fd, &st));
+    if (r == 0) {
+        fill(f, &st);
+    }
+    return r;
+}
+
+int sys_fd_path(int fd, char *text, size_t size)
+{
+    struct stat by_path, by_fd;
+    const int n = snprintf(text, size, "/proc/self/fd/%d", fd);
+    if (n < 0 || (size_t)n >= size) {
+        return -ENAMETOOLONG;
+    }
+    const int r = QUIET(fstat(fd, &by_fd));
+    if (r < 0) {
+        return r;
+    }
+    if (QUIET(stat(text, &by_path)) < 0 || by_path.st_dev != by_fd.st_dev || by_path.st_ino != by_fd.st_ino) {
+        return -EOPNOTSUPP;
+    }
+    return n;
+}
+
+int sys_set_mode(int fd, mode_t mode)
+{
+    return QUIET(fchmod(fd, mode));
+}
+
+int sys_set_mode_path(int path_fd, mode_t mode)
+{
+    const long r = QUIET(syscall(SYS_fchmodat2, path_fd, "", mode, AT_EMPTY_PATH));
+    if (r != -ENOSYS && r != -EINVAL && r != -EPERM) {
+        return (int)r;
+    }
+    /* An older kernel, or a filter that does not know the call. */
+    char path[32];
+    const int n = sys_fd_path(path_fd, path, sizeof path);
+    return n < 0 ? n : QUIET(chmod(path, mode));
+}
+
+int sys_unlink(int dirfd, const char *name)
+{
+    return QUIET(unlinkat(dirfd, name, 0));
+}
+
+int sys_rename_new(int dirfd, const char *from, const char *to)
+{
+    const long r = QUIET(syscall(SYS_renameat2, dirfd, from, dirfd, to, RENAME_NOREPLACE));
+    if (r != -ENOSYS && r != -EINVAL) {
+        return (int)r;
+    }
+    /* A file system without the flag: a second name does not replace either. */
+    const int linked = QUIET(linkat(dirfd, from, dirfd, to, 0));
+    return linked < 0 ? linked : sys_unlink(dirfd, from);
+}
+
+struct errand {
+    int dirfd;
+    int (*work)(void *arg);
+    void *arg;
+    int result;
+};
+
+static void *run_errand(void *p)
+{
+    struct errand *e = p;
+    /* Without a working directory of its own this thread would move that of the whole process. */
+    e->result = QUIET(unshare(CLONE_FS));
+    if (e->result == 0) {
+        e->result = QUIET(fchdir(e->dirfd));
+    }
+    if (e->result == 0) {
+        e->result = e->work(e->arg);
+    }
+    return NULL;
+}
+
+int sys_in_directory(int dirfd, int (*work)(void *arg), void *arg)
+{
+    struct errand e = {.dirfd = dirfd, .work = work, .arg = arg, .result = -EOPNOTSUPP};
+    const int errno_before = errno;
+    sigset_t all, before;
+    pthread_t thread;
+
+    /* Signals belong to the caller's threads. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int r = pthread_create(&thread, NULL, run_errand, &e);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (r == 0) {
+        r = UNCANCELLED(pthread_join(thread, NULL));
+    }
+    errno = errno_before;
+    return r != 0 ? -r : e.result;
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Binding to an address, and listening.
+ *
+ * Promises: the mode of the file is right before anyone can connect, and never wider than asked for; umask(2) is not
+ * touched; a file that was there before stays; a file that a failed call made is removed.
+ *
+ * What surprised us: a mode can be made narrower before bind(2), through the socket itself, but wider only afterwards,
+ * through the file; in between, nobody can connect, since nobody listens.
+ */
+#include "bind.h"
+#include "addr.h"
+#include "socket.h"
+#include "sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+int place_of(struct place *p, const struct unx_addr *a)
+{
+    const void *name = NULL;
+    const int r = addr_check(a);
+    if (r < 0) {
+        return r;
+    }
+    *p = (struct place){.addr = *a, .dirfd = AT_FDCWD};
+    if (unx_addr_name(&p->addr, &name, NULL) == UNX_PATH) {
+        /* A path that fills the address ends with it; the union is larger and gives room for a NUL. */
+        p->addr.raw[p->addr.len < sizeof p->addr.raw ? p->addr.len : sizeof p->addr.raw - 1] = '\0';
+        p->name = name;
+    }
+    return 0;
+}
+
+void place_remove(const struct place *p)
+{
+    struct sys_file f;
+    if (p->name != NULL && p->ino != 0 && sys_file_at(p->dirfd, p->name, &f) == 0 && f.dev == p->dev &&
+        f.ino == p->ino) {
+        sys_unlink(p->dirfd, p->name);
+    }
+}
+
+/* Whether nobody else can rename what is ours in the directory of a path. */
+static bool directory_holds_still(const struct place *p)
+{
+    struct sys_file d;
+    struct unx_cred self;
+    const char *name;
+    const int dir = path_parent(p->dirfd, p->name, &name);
+    if (dir < 0) {
+        return false;
+    }
+    const int r = sys_file_of(dir, &d);
+    sys_close(dir);
+    sys_own_cred(&self, true);
+    return r == 0 && (d.uid == self.uid || d.uid == 0) && ((d.mode & 022) == 0 || (d.mode & 01000) != 0);
+}
+
+/* The umask has taken bits from a file that is ours and that nobody can use yet: gives them back. */
+static int widen(const struct place *p, mode_t mode)
+{
+    struct sys_file f;
+    if (!directory_holds_still(p)) {
+        /* The name may lead to another file by now, and widening that one would be worse than failing. */
+        return -EPERM;
+    }
+    const int fd = sys_open_own(p->dirfd, p->name);
+    if (fd < 0) {
+        return fd;
+    }
+    int r = sys_file_of(fd, &f);
+    if (r == 0) {
+        const bool same = f.dev == p->dev && f.ino == p->ino && f.is_socket && f.nlink == 1;
+        r = same ? sys_set_mode_path(fd, mode) : -EPERM;
+    }
+    sys_close(fd);
+    return r;
+}
+
+struct binding {
+    int fd;
+    const struct unx_addr *addr;
+};
+
+static int bind_there(void *arg)
+{
+    const struct binding *b = arg;
+    return sys_bind(b->fd, b->addr);
+}
+
+int place_bind(int fd, struct place *p, mode_t mode)
+{
+    const bool own_mode = mode != UNX_MODE_UMASK;
+    if (own_mode && (p->name == NULL || (mode & ~(mode_t)07777) != 0)) {
+        return -EINVAL;
+    }
+    int r = own_mode ? sys_set_mode(fd, mode) : 0;
+    if (r == 0) {
+        struct binding b = {.fd = fd, .addr = &p->addr};
+        r = p->in_dir ? sys_in_directory(p->dirfd, bind_there, &b) : bind_there(&b);
+    }
+    struct sys_file f;
+    if (r < 0 || p->name == NULL) {
+        return r;
+    }
+    r = sys_file_at(p->dirfd, p->name, &f);
+    if (r < 0) {
+        if (own_mode) {
+            sys_unlink(p->dirfd, p->name); /* bind(2) has just made it */
+        }
+        return own_mode ? r : 0;
+    }
+    p->dev = f.dev;
+    p->ino = f.ino;
+    r = own_mode && f.mode != mode ? widen(p, mode) : 0;
+    if (r < 0) {
+        place_remove(p);
+    }
+    return r;
+}
+
+/* A socket bound to p->addr. */
+static int new_bound(int type, unsigned flags, struct place *p, mode_t mode)
+{
+    const int fd = socket_new(type, flags);
+    if (fd < 0) {
+        return fd;
+    }
+    const int r = place_bind(fd, p, mode);
+    if (r < 0) {
+        sys_close(fd);
+        return r;
+    }
+    return fd;
+}
+
+int unx_bind(int type, unsigned flags, const struct unx_addr *a, mode_t mode)
+{
+    struct place p;
+    const int r = place_of(&p, a);
+    return r < 0 ? r : new_bound(type, flags, &p, mode);
+}
+
+int listen_check(int type, unsigned flags, int backlog)
+{
+    if (backlog < -1 || (flags & UNX_TIMESTAMP) != 0) {
+        return -EINVAL;
+    }
+    return type == SOCK_DGRAM ? -EOPNOTSUPP : 0;
+}
+
+int unx_listen(int type, unsigned flags, const struct unx_addr *a, int backlog, mode_t mode)
+{
+    struct place p;
+    int r = listen_check(type, flags, backlog);
+    if (r == 0) {
+        r = place_of(&p, a);
+    }
+    const int fd = r < 0 ? r : new_bound(type, flags, &p, mode);
+    if (fd < 0) {
+        return fd;
+    }
+    r = sys_listen(fd, backlog);
+    if (r < 0) {
+        place_remove(&p);
+        sys_close(fd);
+        return r;
+    }
+    return fd;
+}
+
+/* ---- datagram sockets that exist ---- */
+
+static int datagram(int fd)
+{
+    int r = socket_ours(fd);
+    if (r == 0) {
+        r = sys_type(fd);
+    }
+    return r < 0 ? r : r == SOCK_DGRAM ? 0 : -EPROTOTYPE;
+}
+
+int unx_bind_to(int fd, const struct unx_addr *a, mode_t mode)
+{
+    struct place p;
+    int r = place_of(&p, a);
+    if (r == 0) {
+        r = datagram(fd);
+    }
+    return r < 0 ? r : place_bind(fd, &p, mode);
+}
+
+int unx_connect_to(int fd, const struct unx_addr *to)
+{
+    int r = addr_check(to);
+    if (r == 0) {
+        r = datagram(fd);
+    }
+    return r < 0 ? r : sys_connect(fd, to);
+}
+
+int unx_disconnect(int fd)
+{
+    const int r = datagram(fd);
+    return r < 0 ? r : sys_disconnect(fd);
+}

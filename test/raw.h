@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The kernel's own calls, for tests: what the library sends is judged by recvmsg(2), what it receives was sent by
+ * sendmsg(2), so that two mistakes of the library cannot hide each other. Everything here fails the case when the call
+ * itself fails, unless its name says try.
+ */
+#ifndef TEST_RAW_H
+#define TEST_RAW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+/* Kernel numbers that older headers lack; the same on every architecture that the tests run on. */
+#define RAW_SO_PASSPIDFD 76
+#define RAW_SO_PEERPIDFD 77
+#define RAW_SO_PASSRIGHTS 83
+#define RAW_SO_TIMESTAMPNS 35
+#define RAW_SO_INQ 84
+#define RAW_SCM_PIDFD 4
+#define RAW_MAX_FDS 253
+
+/* The three types, to loop over. */
+extern const int raw_types[3];
+const char *raw_type_name(int type);
+
+/* A connected pair, close-on-exec, with the kernel's defaults. */
+void raw_pair(int type, int fds[2]);
+
+/* Sets or reads an integer option of level SOL_SOCKET. */
+void raw_set(int fd, int option, int value);
+int raw_get(int fd, int option);
+
+/* One sendmsg(2) with descriptors; returns its result or a negative errno value. */
+ssize_t raw_try_send(int fd, const void *p, size_t n, const int *fds, unsigned nfds, int flags);
+
+/* The same, and all of it has to go. */
+void raw_send(int fd, const void *p, size_t n, const int *fds, unsigned nfds);
+
+/* One recvmsg(2) with room for every descriptor that a message can hold. */
+struct raw_got {
+    ssize_t result; /* or a negative errno value */
+    int flags;
+    unsigned nfds;
+    int fds[RAW_MAX_FDS];
+    bool has_cred;
+    struct {
+        pid_t pid;
+        uid_t uid;
+        gid_t gid;
+    } cred;
+};
+void raw_recv(int fd, void *p, size_t max, int flags, struct raw_got *g);
+void raw_close_fds(struct raw_got *g);
+
+/* Fills with bytes that say where they stand, so that a shift or a hole shows. */
+void raw_pattern(void *p, size_t n, size_t from);
+bool raw_pattern_ok(const void *p, size_t n, size_t from);
+
+/* Do two descriptors lead to the same file? Is this one close-on-exec? Is it open at all? */
+bool raw_same_file(int a, int b);
+bool raw_cloexec(int fd);
+bool raw_is_open(int fd);
+
+/* Lets exactly n more descriptors be opened, until raw_unlimit(). Under valgrind the kernel never hears of the limit:
+ * raw_limit_works() tries it. */
+void raw_limit(unsigned n);
+void raw_unlimit(void);
+bool raw_limit_works(void);
+
+/* A pipe whose write end is passed around: once every copy of it is closed, wherever it was, raw_pipe_ended(). */
+void raw_pipe(int fds[2]);
+bool raw_pipe_ended(int read_end);
+
+/* Closes an AF_UNIX socket made for the purpose, which lets the kernel collect sockets nobody can reach any more. */
+void raw_collect(void);
+
+/* From now on all threads that are made run on one processor, one after the other. */
+void raw_one_cpu(void);
+
+/* This thread runs from now on only when no other one wants the processor. */
+void raw_run_last(void);
+
+/* Milliseconds of the monotonic clock. */
+int64_t raw_now(void);
+void raw_sleep(unsigned ms);
+
+/* Does valgrind run this program? Its stacks are others, and a 1 kHz signal leaves it no time for large buffers. */
+bool raw_under_valgrind(void);
+
+/* A 1 kHz SIGUSR1, handled without SA_RESTART (and on an alternate stack, if the thread has one), until
+ * raw_signals_stop(), which returns how many there were. */
+void raw_signals_start(void);
+unsigned raw_signals_stop(void);
+
+#endif

@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Installs the Debian packages that a task needs and that are not there yet:
+#   scripts/setup.sh build | test | lint | bench
+# Says what it installs; does nothing, and needs no rights, when all is there.
+set -eu
+
+build="gcc libc6-dev meson ninja-build pkg-config util-linux"
+test="$build g++ clang libclang-rt-14-dev socat python3 procps iproute2 strace systemd"
+lint="$test clang-format mandoc shellcheck binutils git"
+
+case "${1-build}" in
+build | bench) wanted=$build ;;
+test) wanted=$test ;;
+lint) wanted=$lint ;;
+*)
+    echo "usage: scripts/setup.sh build|test|lint|bench" >&2
+    exit 2
+    ;;
+esac
+
+missing=
+for package in $wanted; do
+    if ! dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed'; then
+        missing="$missing $package"
+    fi
+done
+[ -n "$missing" ] || exit 0
+
+echo "setup: installing$missing"
+if [ "$(id -u)" = 0 ]; then
+    as_root=
+elif command -v sudo >/dev/null; then
+    as_root=sudo
+else
+    echo "setup: not root and no sudo: install these by hand:$missing" >&2
+    exit 1
+fi
+log=$(mktemp)
+# shellcheck disable=SC2086 # lists of words
+if ! { $as_root apt-get -qq update && $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+    cat "$log" >&2
+    rm -f "$log"
+    exit 1
+fi
+rm -f "$log"

@@ -8,8 +8,7 @@ cd "$(dirname "$0")/.."
 dir=build/plain
 if [ ! -f "$dir/build.ninja" ]; then
     mkdir -p build
-    if ! meson setup "$dir" --buildtype=release -Dmanual=disabled -Dtool=disabled -Dexamples=disabled \
-        -Dtests=disabled >build/bench.log 2>&1; then
+    if ! meson setup "$dir" >build/bench.log 2>&1; then
         cat build/bench.log >&2
         exit 1
     fi

@@ -15,18 +15,19 @@ import sys
 import tempfile
 
 FRAME_MAX = 2048
-# These hold messages of their own besides; a batch is of sixteen.
+# These hold messages of their own besides; a batch is of thirty-two that are sent, sixteen that are received.
 PATHS = {"unx_send": 2560, "unx_recv": 2560, "unx_send_fd": 3072, "unx_recv_fd": 3072, "unx_send_fds": 3072,
-         "unx_recv_fds": 3072, "unx_call": 3072, "unx_send_many": 24576, "unx_recv_many": 24576}
+         "unx_recv_fds": 3072, "unx_call": 3072, "unx_send_many": 16384, "unx_recv_many": 24576}
 # Frames that may be larger, and why.
 LARGE = {
     "path_parent": (4352, "takes the directory out of a path of any length; no message passes here"),
     "pass_fds": (4352, "the numbers of all descriptors for a service; the process does nothing but exec then"),
-    "send_some": (24576, "control data of sixteen messages"),
+    "send_some": (11264, "headers of thirty-two messages, and control data for eight full ones"),
     "recv_some": (24576, "control data of sixteen messages"),
 }
-# Through a pointer: io_until() and io_resume() repeat one attempt of their caller.
-POINTERS = {"io_until": ("send_once", "take_again"), "io_resume": ("send_once", "take_again")}
+# io_until() and io_resume() repeat one attempt of their caller, through a pointer: which, for the nearest caller here.
+POINTERS = ("io_until", "io_resume")
+ATTEMPTS = {"send_rich": "send_once", "recv_take_on": "take_again", "send_some": "send_again", "recv_some": "take_some"}
 
 
 def compile_all(root, where):
@@ -49,12 +50,12 @@ def read(where):
 
 
 def deepest(name, frames, calls, above=()):
-    if name in above or name not in frames:
+    if name not in frames or (name in above and name.split(".")[0] not in POINTERS):
         return 0
     below = set(calls.get(name, ()))
-    for caller, targets in POINTERS.items():
-        if name.split(".")[0] == caller:
-            below |= set(targets)
+    if name.split(".")[0] in POINTERS:
+        callers = [ATTEMPTS[n.split(".")[0]] for n in above if n.split(".")[0] in ATTEMPTS]
+        below |= set(callers[-1:])
     return frames[name] + max((deepest(n, frames, calls, above + (name,)) for n in below), default=0)
 
 

@@ -20,6 +20,8 @@
 
 #define PIPES 3
 
+int (*conformance_close)(int fd) = close;
+
 struct run {
     const struct way *way;
     const struct row *row;
@@ -261,7 +263,7 @@ static unsigned needs(const struct step *s)
            (w->from != WHO_UNASKED ? CAN_ADDR : 0) | ((w->flags & UNX_PARTIAL) != 0 ? CAN_PARTIAL : 0) |
            ((w->flags & UNX_KEEP) != 0 ? CAN_KEEP : 0) | ((w->flags & UNX_PEEK) != 0 ? CAN_PEEK : 0) |
            ((w->flags & UNX_PEEK_FDS) != 0 ? CAN_PEEK_FDS : 0) | (w->room == NONE ? CAN_NO_ROOM : 0) |
-           (w->table > 0 ? CAN_TABLE : 0);
+           (w->table > 0 ? CAN_TABLE : 0) | (w->room != 0 ? CAN_ROOM : 0) | (w->fd_room != 0 ? CAN_FD_ROOM : 0);
 }
 
 /* What the way lacks for this row, in words, or NULL. */
@@ -276,6 +278,7 @@ static const char *lacks(const struct way *way, const struct row *row)
         {CAN_PARTIAL, "takes no UNX_PARTIAL"},     {CAN_KEEP, "takes no UNX_KEEP"},
         {CAN_PEEK, "takes no UNX_PEEK"},           {CAN_PEEK_FDS, "takes no UNX_PEEK_FDS"},
         {CAN_NO_ROOM, "always has room"},          {CAN_TABLE, "needs descriptors of its own"},
+        {CAN_ROOM, "has room of its own"},         {CAN_FD_ROOM, "always has room for all descriptors"},
     };
     unsigned wanted = 0;
     for (const struct step *s = row->steps; s->kind != STEP_DONE; s++) {
@@ -302,7 +305,7 @@ static void run_row(struct run *r)
     for (const struct step *step = r->row->steps; step->kind != STEP_DONE; step++) {
         take_step(r, step);
     }
-    close(r->near);
+    CHECK_INT(conformance_close(r->near), 0);
     if (r->far >= 0) {
         close(r->far);
     }
@@ -326,6 +329,7 @@ static void run_on(const struct way *way, const struct row *row, unsigned t, uns
         return;
     }
     struct run r = {.way = way, .row = row, .type = raw_types[t], .brief = n[0] > 10};
+    ROW("%s, %s, %s", way->name, raw_type_name(r.type), row->name);
     run_row(&r);
     n[0] += r.failures;
     n[1]++;

@@ -23,8 +23,10 @@
 #define CAN_NO_ROOM 0x0400u  /* passes on a message without a byte of room */
 #define CAN_TABLE 0x0800u    /* needs no descriptors of its own, so the table may be full */
 #define CAN_TRY 0x1000u      /* never waits: -EAGAIN when nothing is there */
+#define CAN_ROOM 0x2000u     /* takes the caller's room in bytes */
+#define CAN_FD_ROOM 0x4000u  /* takes the caller's room for descriptors */
 #define CAN_TYPES (CAN_SEQPACKET | CAN_STREAM | CAN_DGRAM)
-#define CAN_ALL 0x1fffu
+#define CAN_ALL 0x7fffu
 
 /* One way of receiving. recv has the contract of unx_recv(): m has one element of room, and the answer goes into m. */
 struct way {
@@ -35,6 +37,9 @@ struct way {
 
 /* Runs every row on every socket type, prints what differs and what was skipped, and returns how many checks failed. */
 unsigned conformance_run(const struct way *way);
+
+/* Closes the receiving side at the end of a row: close(2), unless a way has to be told. */
+extern int (*conformance_close)(int fd);
 
 /* ---- Between the script and its rows ---- */
 

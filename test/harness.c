@@ -36,6 +36,7 @@ struct report {
     char dir[64];
 };
 static struct report *report;
+static const struct test_case *running;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -55,6 +56,11 @@ const char *__ubsan_default_options(void)
     return "halt_on_error=1:print_stacktrace=1";
 }
 extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+
+const struct test_case *harness_case(void)
+{
+    return running;
+}
 
 int harness_slow(void)
 {
@@ -180,6 +186,7 @@ static void run_child(const struct test_case *c)
     getrlimit(RLIMIT_NOFILE, &limit);
     struct state before, after;
     state_look(&before);
+    running = c;
     c->run();
     setrlimit(RLIMIT_NOFILE, &limit);
     state_look(&after);

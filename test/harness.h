@@ -61,6 +61,9 @@ struct test_case {
 
 int harness_main(int argc, char **argv, const struct test_case *cases, size_t n); /* argv[1]: one case by name */
 
+/* The case that runs. */
+const struct test_case *harness_case(void);
+
 /* A private directory of this case, mode 0755, made at the first call and removed afterwards with all that is in it. */
 const char *harness_dir(void);
 

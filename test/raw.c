@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -224,6 +225,31 @@ void raw_run_last(void)
 {
     const struct sched_param none = {.sched_priority = 0};
     CHECK(syscall(SYS_sched_setscheduler, 0, SCHED_IDLE, &none) == 0);
+}
+
+int raw_lingering(int *keep)
+{
+    const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof a;
+    if (bind(listener, (struct sockaddr *)&a, len) != 0 || listen(listener, 1) != 0 ||
+        getsockname(listener, (struct sockaddr *)&a, &len) != 0) {
+        SKIP("no TCP here");
+    }
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int small = 4096;
+    CHECK_INT(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+    if (connect(fd, (struct sockaddr *)&a, len) != 0) {
+        SKIP("no TCP here");
+    }
+    *keep = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    close(listener);
+    const char data[4096] = {0};
+    while (send(fd, data, sizeof data, MSG_DONTWAIT) > 0) {
+    }
+    const struct linger two_seconds = {1, 2};
+    CHECK_INT(setsockopt(fd, SOL_SOCKET, SO_LINGER, &two_seconds, sizeof two_seconds), 0);
+    return fd;
 }
 
 void raw_collect(void)

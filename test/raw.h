@@ -75,6 +75,9 @@ bool raw_limit_works(void);
 void raw_pipe(int fds[2]);
 bool raw_pipe_ended(int read_end);
 
+/* A TCP socket with unsent data, whose last close sleeps for two seconds (SO_LINGER). Its peer, *keep, reads nothing. */
+int raw_lingering(int *keep);
+
 /* Closes an AF_UNIX socket made for the purpose, which lets the kernel collect sockets nobody can reach any more. */
 void raw_collect(void);
 

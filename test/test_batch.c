@@ -15,7 +15,7 @@
 #include "conformance.h"
 #include "harness.h"
 #include "message.h"
-#include "raw.h"
+#include "raw_addr.h"
 
 #define MANY 40u
 #define ROOM 64u
@@ -354,7 +354,7 @@ static void a_timeout_under_signals(void)
     raw_signals_start();
     const int64_t start = raw_now();
     CHECK_INT(unx_recv_many(s[1], in->m, MANY, 0), -EAGAIN);
-    CHECK((raw_now() - start) / 1000000 < 1000);
+    raw_took(start, 200);
     raw_signals_stop();
     free(in);
     close_pair(s);

@@ -10,7 +10,6 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -315,36 +314,11 @@ static void plain_drops_them(void)
     ends(&l);
 }
 
-/* A TCP socket with unsent data and SO_LINGER: whoever closes it sleeps. Its peer reads nothing. */
-static int lingering(int *keep)
-{
-    const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t len = sizeof a;
-    if (bind(listener, (struct sockaddr *)&a, len) != 0 || listen(listener, 1) != 0 ||
-        getsockname(listener, (struct sockaddr *)&a, &len) != 0) {
-        SKIP("no TCP here");
-    }
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int small = 4096;
-    CHECK_INT(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
-    if (connect(fd, (struct sockaddr *)&a, len) != 0) {
-        SKIP("no TCP here");
-    }
-    *keep = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    close(listener);
-    static char data[1 << 20];
-    CHECK(send(fd, data, sizeof data, MSG_DONTWAIT) > 0);
-    const struct linger two_seconds = {1, 2};
-    CHECK_INT(setsockopt(fd, SOL_SOCKET, SO_LINGER, &two_seconds, sizeof two_seconds), 0);
-    return fd;
-}
-
 static void unwanted_ones_close_fast(void)
 {
     int s[2], keep;
     raw_pair(SOCK_SEQPACKET, s);
-    const int fd = lingering(&keep);
+    const int fd = raw_lingering(&keep);
     raw_send(s[0], "x", 1, &fd, 1);
     raw_send(s[0], "xx", 2, &fd, 1);
     close(fd);

@@ -282,7 +282,7 @@ static int naive_way(int fd, struct unx_msg *m, unsigned flags)
 
 static void through_the_script(void)
 {
-    const struct way way = {"a naive receiver", naive_way, CAN_TYPES | CAN_FDS | CAN_TABLE};
+    const struct way way = {"a naive receiver", naive_way, CAN_TYPES | CAN_FDS | CAN_TABLE | CAN_ROOM | CAN_FD_ROOM};
     CHECK_INT(conformance_run(&way), 0);
 }
 

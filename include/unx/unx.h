@@ -185,7 +185,8 @@ int unx_accept(int fd, unsigned flags, struct unx_addr *peer);
 
 /* Checks a descriptor from elsewhere: AF_UNIX (-EAFNOSUPPORT), of this type (-EPROTOTYPE; type 0: any), and with
  * UNX_LISTENING a listener (-EINVAL if not). Sets close-on-exec on the descriptor. Flags that are given are set on the
- * socket, which others may share; what is not given stays as it is. Returns the type. Never closes it. */
+ * socket, which others may share; what is not given stays as it is, and so does everything if it is not the socket that
+ * was asked for. Returns the type. Never closes it. */
 int unx_adopt(int fd, int type, unsigned flags);
 
 /* For a datagram socket that exists (another type: -EPROTOTYPE): name it; choose the one peer that it sends to and hears;
@@ -355,8 +356,10 @@ int unx_recv_fds(int sock, void *p, size_t n, int *fds, unsigned nfds);
 
 /* Many messages in few system calls (sendmmsg(2), recvmmsg(2)). m[i].error says what became of each, and after a failure m[i]
  * owns nothing. n may be 0.
- * Sending: the number that went; fewer than n if one failed (m[result].error is what sending it again said, and those behind it were not tried), or
- * if a stream took one of them in part (the last one counted: look at its len); the error itself if the first one failed. Flags as unx_send().
+ * Sending: the number that went; the error itself if the first one failed. Fewer than n if one behind others failed: m[result].error
+ * says why, and those behind it were not tried. That error is what a second attempt said, because the system keeps the first
+ * one to itself; one that is told only once has then become the next: -EPIPE for -ECONNRESET, -ENOTCONN for -ECONNREFUSED. Fewer
+ * also if a stream took one of them in part: the last one counted, look at its len. Flags as unx_send().
  * Receiving: waits for the first and takes those that are there; the number taken, those that failed alone (-EMSGSIZE,
  * -ENOBUFS, -EMFILE, -ERANGE) counted too; 0: the end. A reset
  * is told by UNX_GOT_RESET on the first message behind it, or on the last one if none is. Flags: UNX_DONTWAIT, UNX_INTR, UNX_PARTIAL, UNX_PLAIN. */

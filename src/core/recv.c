@@ -143,9 +143,8 @@ int recv_end(struct unx_msg *m, const struct receiving *t)
     return t->reset ? -ECONNRESET : 0;
 }
 
-/* The verdict on a message that may be large, small, cut or the end: `n` bytes by the system's count. */
-static __attribute__((noinline)) int judge(int fd, struct unx_msg *m, const struct receiving *t, ssize_t n,
-                                           unsigned flags)
+__attribute__((noinline)) int recv_judge(int fd, struct unx_msg *m, const struct receiving *t, ssize_t n,
+                                         unsigned flags)
 {
     if (n == 0) {
         const int packet = message_has_bytes(m) || sys_type(fd) != SOCK_STREAM ? recv_zero(fd, t) : -EINVAL;
@@ -183,7 +182,7 @@ static int recv_rich(int fd, struct unx_msg *m, unsigned flags)
     recv_prepare(&t, m, flags, control);
     const ssize_t n = recv_take(fd, &t, flags & PEEKS ? MSG_PEEK : 0, flags);
     t.reset |= reset;
-    return n < 0 ? (int)n : judge(fd, m, &t, n, flags);
+    return n < 0 ? (int)n : recv_judge(fd, m, &t, n, flags);
 }
 
 /* Room for data and descriptors, and mostly data alone comes: the shortest way, left as soon as there is more to it. */
@@ -210,7 +209,7 @@ static int recv_simple(int fd, struct unx_msg *m, unsigned flags)
         }
     }
     n = n < 0 ? recv_take_on(fd, &t, 0, flags, n) : n;
-    return n < 0 ? (int)n : judge(fd, m, &t, n, flags);
+    return n < 0 ? (int)n : recv_judge(fd, m, &t, n, flags);
 }
 
 static int recv_plain(int fd, struct unx_msg *m, unsigned flags)
@@ -222,7 +221,7 @@ static int recv_plain(int fd, struct unx_msg *m, unsigned flags)
     }
     struct receiving t = {.plain = m->iov};
     n = n < 0 ? recv_take_on(fd, &t, 0, flags, n) : n;
-    return n < 0 ? (int)n : judge(fd, m, &t, n, flags);
+    return n < 0 ? (int)n : recv_judge(fd, m, &t, n, flags);
 }
 
 int unx_recv(int fd, struct unx_msg *m, unsigned flags)

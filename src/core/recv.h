@@ -39,6 +39,9 @@ void recv_prepare(struct receiving *t, const struct unx_msg *m, unsigned flags, 
 /* The verdict on a message that came with `full` bytes: 1, or the error that it is. */
 int recv_accept(struct unx_msg *m, const struct receiving *t, size_t full, unsigned flags);
 
+/* The verdict on a message that may be large, small, cut or the end: `n` bytes by the system's count. 1, 0, or the error. */
+int recv_judge(int fd, struct unx_msg *m, const struct receiving *t, ssize_t n, unsigned flags);
+
 /* Drops what came with the end, which is not a message: 0, or -ECONNRESET behind a reset. */
 int recv_end(struct unx_msg *m, const struct receiving *t);
 

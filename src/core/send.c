@@ -35,7 +35,7 @@ static ssize_t send_once(int fd, void *arg, int how)
     return sys_sendmsg(fd, &s->h, s->how | how);
 }
 
-static int check(const struct unx_msg *m, unsigned flags)
+int send_check(const struct unx_msg *m, unsigned flags)
 {
     const bool cut = m->control_max > 0 && m->control_max < unx_control_space(0);
     if ((flags & ~FLAGS) != 0 || m->pidfd != NULL || m->label != NULL || cut) {
@@ -127,7 +127,7 @@ bool send_prepare(struct msghdr *h, const struct unx_msg *m, unsigned flags, cha
     if ((flags & ~(UNX_DONTWAIT | UNX_INTR)) == 0 && m->nfds == 0 && message_is_simple(m)) {
         return true;
     }
-    return check(m, flags) == 0 && m->skip == 0 && (m->addr == NULL || set_destination(h, m) == 0) &&
+    return send_check(m, flags) == 0 && m->skip == 0 && (m->addr == NULL || set_destination(h, m) == 0) &&
            set_control(h, m, control) == 0;
 }
 
@@ -138,7 +138,7 @@ static __attribute__((noinline)) ssize_t send_rich(int fd, const struct unx_msg 
     struct iovec rest[IOV_REST];
     struct sending s = {.how = flags & UNX_DONTWAIT ? MSG_DONTWAIT : 0};
 
-    int r = check(m, flags);
+    int r = send_check(m, flags);
     if (r == 0 && (m->skip > 0 || !message_has_bytes(m))) {
         r = check_type(fd, m);
     }

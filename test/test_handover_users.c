@@ -6,7 +6,9 @@
  * the other user here is another one.
  */
 #include "handover.h"
+#include "raw_addr.h"
 
+#include <sched.h>
 #include <sys/wait.h>
 
 #define OTHER 12345
@@ -138,6 +140,78 @@ static void connection_of_another_user(void)
     close(listener);
 }
 
+/* ---- credentials that say nothing ---- */
+
+struct unnamed {
+    int s[2];
+    bool old; /* whether the one inside is the old program */
+};
+
+/* Sees of the other side neither pid nor uid nor gid. */
+static void inside(void *arg)
+{
+    const struct unnamed *u = arg;
+    struct unx_handover_fd one[1];
+    struct unx_handover h;
+    if (u->old) {
+        const int file = unx_socket(SOCK_DGRAM, 0);
+        handover_list(one, 1, &file, 1);
+        h = handover_of(one, 1, NULL, 0);
+        CHECK_INT(QUIET(unx_handover_send(u->s[0], &h, 0, 5000)), -EPERM);
+        close(file);
+    } else {
+        h = handover_of(one, 1, NULL, 0);
+        CHECK_INT(QUIET(unx_handover_receive(u->s[1], &h, 0, 5000)), -EPERM);
+        check_handed_nothing(&h);
+    }
+    CHECK_INT(h.cred.known, 0);
+}
+
+/* The first process of a pid namespace, where pids of outside are 0. */
+static void enter(void *arg)
+{
+    if (unshare(CLONE_NEWPID) != 0) {
+        SKIP("no pid namespace: %s", strerror(errno));
+    }
+    harness_wait(harness_fork(inside, arg));
+}
+
+/* As user and group 65534, the numbers of those that a namespace cannot name. */
+static void outside(void *arg)
+{
+    const struct unnamed *u = arg;
+    struct unx_handover_fd one[1];
+    raw_become_nobody();
+    if (u->old) {
+        struct unx_handover h = handover_of(one, 1, NULL, 0);
+        CHECK_INT(unx_handover_receive(u->s[1], &h, UNX_ANY_USER, 5000), -ECANCELED);
+    } else {
+        const int file = unx_socket(SOCK_DGRAM, 0);
+        handover_list(one, 1, &file, 1);
+        struct unx_handover h = handover_of(one, 1, NULL, 0);
+        CHECK_INT(unx_handover_send(u->s[0], &h, UNX_ANY_USER, 5000), -ECANCELED);
+        CHECK_INT(h.reason, UNX_HANDOVER_FAILED | EPERM);
+        close(file);
+    }
+}
+
+/* Credentials came, and nothing is known by them: that is nobody, and not somebody who need not say who he is. */
+static void credentials_that_say_nothing(void)
+{
+    if (geteuid() != 0) {
+        SKIP("only root can make namespaces");
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        struct unnamed u = {.old = i == 1};
+        ROW("inside is %s", u.old ? "the old program" : "the successor");
+        handover_pair(u.s);
+        const pid_t in = harness_fork(enter, &u), out = harness_fork(outside, &u);
+        harness_wait(in);
+        harness_wait(out);
+        close_pair(u.s);
+    }
+}
+
 /* A socket that did not ask for descriptors gets none. */
 static void socket_without_descriptors(void)
 {
@@ -221,6 +295,7 @@ static void too_many_in_flight(void)
 static const struct test_case cases[] = {
     CASE(other_users),
     CASE(connection_of_another_user),
+    CASE(credentials_that_say_nothing),
     CASE(socket_without_descriptors),
     CASE(too_many_in_flight),
 };

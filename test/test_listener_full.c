@@ -7,6 +7,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -158,6 +159,49 @@ static void sheds(void)
     close_listener(l);
 }
 
+/* Comes back as soon as it is turned away, and does not even wait for that: there is always one more in the backlog. */
+static void come_back(void *path)
+{
+    for (;;) {
+        const int fd = raw_try_connect(SOCK_STREAM, raw_path(path));
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
+}
+
+/* Whoever comes back as fast as we close gets no more than the time that we were given. */
+static void sheds_no_longer_than_it_may(void)
+{
+    enum { CLIENTS = 3 };
+    need_limits();
+    const char *path = raw_file("sock");
+    struct unx_listener *l = open_at(SOCK_STREAM, UNX_SHED, path);
+    pid_t pid[CLIENTS];
+    for (int i = 0; i < CLIENTS; i++) {
+        pid[i] = harness_fork(come_back, (char *)path);
+    }
+    raw_limit(0);
+    const int64_t from = raw_now();
+    CHECK_INT(QUIET(unx_listener_accept(l, 0, NULL, 300)), -ETIMEDOUT);
+    raw_took(from, 300);
+    const unsigned in_time = unx_listener_shed(l);
+    CHECK(in_time > 64);
+    for (int i = 0; i < 20; i++) {
+        const unsigned before = unx_listener_shed(l);
+        const int r = unx_listener_accept(l, 0, NULL, 0);
+        CHECK(r == -EAGAIN || r == -EMFILE);
+        CHECK(unx_listener_shed(l) - before <= 64);
+    }
+    CHECK(unx_listener_shed(l) > in_time);
+    raw_unlimit();
+    for (int i = 0; i < CLIENTS; i++) {
+        CHECK_INT(kill(pid[i], SIGKILL), 0);
+        harness_wait(pid[i]);
+    }
+    close_listener(l);
+}
+
 /* The spare descriptor may be lost to another thread: then a lower limit has the same effect, and no room comes of it.
  * It waits like one that does not shed, and has a spare one again when there is room. */
 static void spare_is_lost(void)
@@ -245,6 +289,7 @@ int main(int argc, char **argv)
         {"naive_loop_spins", naive_loop_spins, HARNESS_FAIL, 0},
         CASE(says_so_only_if_somebody_waits),
         CASE(sheds),
+        CASE(sheds_no_longer_than_it_may),
         CASE(spare_is_lost),
         CASE(stops_with_a_full_table),
     };

@@ -314,6 +314,36 @@ static void owner_and_group(void)
     CHECK_INT(names_in(harness_dir()), 0);
 }
 
+/* Without a mode of its own nothing tells our new file from one that somebody has put in its place. */
+static void owner_where_others_rename(void)
+{
+    static const struct {
+        mode_t dir, mode;
+        uid_t owner_of_dir;
+        int result;
+    } rows[] = {
+        {0755, UNX_MODE_UMASK, 0, 0},      {01777, UNX_MODE_UMASK, 0, 0},         {0777, UNX_MODE_UMASK, 0, -EPERM},
+        {0775, UNX_MODE_UMASK, 0, -EPERM}, {0755, UNX_MODE_UMASK, 65534, -EPERM}, {0777, 0660, 0, 0},
+    };
+    if (geteuid() != 0) {
+        SKIP("needs root to give a file away");
+    }
+    char path[140];
+    const char *dir = raw_file("dir");
+    CHECK(mkdir(dir, 0755) == 0 && snprintf(path, sizeof path, "%s/sock", dir) > 0);
+    for (unsigned i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {
+        struct unx_listener_options o = usual;
+        struct unx_listener *l;
+        o.mode = rows[i / 2].mode;
+        *(i % 2 ? &o.group : &o.owner) = 12345;
+        ROW("row %u", i / 2);
+        CHECK(chmod(dir, rows[i / 2].dir) == 0 && chown(dir, rows[i / 2].owner_of_dir, 0) == 0);
+        CHECK_INT(try_open(&l, SOCK_STREAM, 0, path, &o), rows[i / 2].result);
+        close_listener(l);
+        CHECK_INT(names_in(dir), 0);
+    }
+}
+
 /* ---- only our own file ---- */
 
 static void removes_its_own_file_only(void)
@@ -364,6 +394,7 @@ int main(int argc, char **argv)
         CASE(gives_back_what_came_between),
         CASE(modes),
         CASE(owner_and_group),
+        CASE(owner_where_others_rename),
         CASE(removes_its_own_file_only),
         {"naive_close_removes_the_successors_file", naive_close_removes_the_successors_file, HARNESS_FAIL, 0},
     };

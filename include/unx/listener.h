@@ -26,7 +26,8 @@ struct unx_listener;
 #define UNX_SHED 0x00800000u   /* open, adopt: with a full descriptor table turn clients away, instead of waiting */
 #define UNX_SHARED 0x01000000u /* stop: other processes serve this socket and go on */
 
-/* Start from UNX_LISTENER_OPTIONS, which is what NULL means, and change what you need. */
+/* Start from UNX_LISTENER_OPTIONS, which is what NULL means, and change what you need. Owner or group together with
+ * UNX_MODE_UMASK is -EPERM in a directory where others can rename our file. */
 struct unx_listener_options {
     mode_t mode; /* of the file, exactly, before anyone can connect; 0: 0600; UNX_MODE_UMASK: leave it to the umask */
     uid_t owner; /* of the file; -1: leave it */
@@ -61,7 +62,7 @@ int unx_listener_open_path(struct unx_listener **l, int type, unsigned flags, in
 /* A listener for a socket from elsewhere (sd_listen_fds(3), SCM_RIGHTS), which others may share: it listens or, DGRAM, is
  * bound; type 0: any. On success fd belongs to *l. Stopping wakes our own threads only and leaves what is queued to the
  * others; the file stays. Works without blocking only: -EBUSY for a blocking socket, unless flags have UNX_NONBLOCK,
- * which every holder sees. flags also: UNX_SHED. Errors of unx_adopt(). */
+ * which every holder sees. flags also: UNX_SHED. Errors of unx_adopt(). After an error fd is as it was. */
 int unx_listener_adopt(struct unx_listener **l, int fd, int type, unsigned flags);
 
 /* The socket, to poll or to hand on; it stays the listener's. */

@@ -42,18 +42,11 @@ void place_remove(const struct place *p)
     }
 }
 
-/* Whether nobody else can rename what is ours in the directory of a path. */
-static bool directory_holds_still(const struct place *p)
+bool directory_holds_still(int dir)
 {
     struct sys_file d;
     struct unx_cred self;
-    const char *name;
-    const int dir = path_parent(p->dirfd, p->name, &name);
-    if (dir < 0) {
-        return false;
-    }
     const int r = sys_file_of(dir, &d);
-    sys_close(dir);
     sys_own_cred(&self, true);
     return r == 0 && (d.uid == self.uid || d.uid == 0) && ((d.mode & 022) == 0 || (d.mode & 01000) != 0);
 }
@@ -62,7 +55,13 @@ static bool directory_holds_still(const struct place *p)
 static int widen(const struct place *p, mode_t mode)
 {
     struct sys_file f;
-    if (!directory_holds_still(p)) {
+    const char *name;
+    const int dir = path_parent(p->dirfd, p->name, &name);
+    const bool still = dir >= 0 && directory_holds_still(dir);
+    if (dir >= 0) {
+        sys_close(dir);
+    }
+    if (!still) {
         /* The name may lead to another file by now, and widening that one would be worse than failing. */
         return -EPERM;
     }

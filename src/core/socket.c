@@ -158,7 +158,7 @@ int socket_ours(int fd)
     return family < 0 ? family : family == AF_UNIX ? 0 : -EAFNOSUPPORT;
 }
 
-int unx_adopt(int fd, int type, unsigned flags)
+int socket_adoptable(int fd, int type, unsigned flags)
 {
     if ((flags & ~(SOCKET_FLAGS | UNX_LISTENING)) != 0 || (type != 0 && socket_check(type, 0) < 0)) {
         return -EINVAL;
@@ -180,9 +180,20 @@ int unx_adopt(int fd, int type, unsigned flags)
             return r < 0 ? r : -EINVAL;
         }
     }
-    r = sys_set_cloexec(fd);
-    for (unsigned bit = UNX_PASSFDS; r >= 0 && bit <= UNX_TIMESTAMP; bit <<= 1) {
-        r = flags & bit ? sys_pass(fd, bit, true) : 0;
+    return is;
+}
+
+int unx_adopt(int fd, int type, unsigned flags)
+{
+    /* What a kernel may lack comes first, so that it is refused before anything has changed. */
+    static const unsigned asked[] = {UNX_PASSPIDFD, UNX_PASSSEC, UNX_PASSFDS, UNX_PASSCRED, UNX_TIMESTAMP};
+    const int is = socket_adoptable(fd, type, flags);
+    int r = is;
+    for (unsigned i = 0; r >= 0 && i < sizeof asked / sizeof *asked; i++) {
+        r = flags & asked[i] ? sys_pass(fd, asked[i], true) : 0;
+    }
+    if (r >= 0) {
+        r = sys_set_cloexec(fd);
     }
     if (r >= 0 && (flags & UNX_BIGBUF) != 0) {
         r = socket_grow(fd, SOCKET_BIGBUF);

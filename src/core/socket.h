@@ -15,6 +15,9 @@ int socket_new(int type, unsigned flags);
 /* The buffer of UNX_BIGBUF. */
 #define SOCKET_BIGBUF (4 << 20)
 
+/* The type of a socket that unx_adopt() takes, or the error of those that it does not; nothing is changed. */
+int socket_adoptable(int fd, int type, unsigned flags);
+
 /* 0: an AF_UNIX socket; -EAFNOSUPPORT, -EBADF, -ENOTSOCK. */
 int socket_ours(int fd);
 

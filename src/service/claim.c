@@ -105,9 +105,20 @@ static int may_take(int there, unsigned flags)
     return there;
 }
 
-/* One attempt to put the file called `new` in the place of what was seen: -EAGAIN if that has changed meanwhile. */
-static int move_once(const struct claim *c, const char *new, int there, const struct sys_file *seen)
+/* Whether our new socket still has the name that it was made with: not everybody asks for our lock. */
+static bool beside(const struct claim *c, const char *new, const struct sys_file *own)
 {
+    struct sys_file f;
+    return sys_file_at(c->dir, new, &f) == 0 && same(&f, own);
+}
+
+/* One attempt to put our own file, called `new`, in the place of what was seen: -EAGAIN if that has changed meanwhile. */
+static int move_once(const struct claim *c, const char *new, const struct sys_file *own, int there,
+                     const struct sys_file *seen)
+{
+    if (!beside(c, new, own)) {
+        return -EADDRINUSE;
+    }
     if (there == CLAIM_FREE) {
         const int r = sys_rename_new(c->dir, new, c->name);
         return r == -EEXIST ? -EAGAIN : r;
@@ -126,7 +137,10 @@ static int move_once(const struct claim *c, const char *new, int there, const st
         sys_unlink(c->dir, new);
         return 0;
     }
-    sys_swap(c->dir, new, c->name);
+    if (sys_swap(c->dir, new, c->name) < 0) {
+        /* Ours has been removed meanwhile, and there is nothing to change places with. */
+        sys_rename_new(c->dir, new, c->name);
+    }
     return -EAGAIN;
 }
 
@@ -140,18 +154,24 @@ static int take_locked(struct claim *c, const struct claim_wish *w)
         return r;
     }
     r = sys_file_at(c->dir, new, &own);
-    if (r == 0 && w->backlog != UNX_BIND_ONLY) {
+    if (r < 0) {
+        sys_unlink(c->dir, new); /* bind(2) has just made it */
+        return r;
+    }
+    if (w->backlog != UNX_BIND_ONLY) {
         r = sys_listen(w->fd, w->backlog);
     }
     if (r == 0) {
-        r = move_once(c, new, there, &seen);
+        r = move_once(c, new, &own, there, &seen);
     }
     for (int i = 0; i < 16 && r == -EAGAIN; i++) {
         there = may_take(claim_look(c->dir, c->name, &seen), w->flags);
-        r = there < 0 ? there : move_once(c, new, there, &seen);
+        r = there < 0 ? there : move_once(c, new, &own, there, &seen);
     }
     if (r < 0) {
-        sys_unlink(c->dir, new);
+        if (beside(c, new, &own)) {
+            sys_unlink(c->dir, new);
+        }
         return r == -EAGAIN ? -EADDRINUSE : r;
     }
     c->dev = own.dev;

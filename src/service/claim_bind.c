@@ -168,6 +168,10 @@ int claim_bind(const struct claim *c, const struct claim_wish *w, char name[CLAI
     const bool given = o->owner != (uid_t)-1 || o->group != (gid_t)-1;
     int r = -EADDRINUSE;
     struct place p;
+    if (given && mode == UNX_MODE_UMASK && !directory_holds_still(c->dir)) {
+        /* Which file is ours is told by its name, and nothing but a mode of our own would show that it is another one. */
+        return -EPERM;
+    }
     for (unsigned i = 0; i < 8 && r == -EADDRINUSE; i++) {
         struct sys_file left;
         r = place_beside(&p, c, w, i / 2, name);
@@ -182,8 +186,10 @@ int claim_bind(const struct claim *c, const struct claim_wish *w, char name[CLAI
     }
     if (r == 0 && given) {
         r = give_away(&p, o, mode);
-        if (r < 0) {
+        if (r < 0 && p.ino != 0) {
             place_remove(&p);
+        } else if (r < 0) {
+            sys_unlink(c->dir, name); /* bind(2) has just made it, and then nothing was to be learned about it */
         }
     }
     return r;

@@ -174,11 +174,11 @@ int unx_listener_adopt(struct unx_listener **out, int fd, int type, unsigned fla
         r = r == 0 && unx_addr_name(&bound, NULL, NULL) == UNX_UNNAMED ? -EINVAL : r;
     }
     if (r >= 0) {
-        /* Checks that it listens before it changes anything. */
-        r = unx_adopt(fd, type, (flags & UNX_NONBLOCK) | (listens ? UNX_LISTENING : 0));
+        /* All that can be refused, before anything is changed. */
+        r = socket_adoptable(fd, type, listens ? UNX_LISTENING : 0);
     }
     const int is = r;
-    if (r >= 0) {
+    if (r >= 0 && (flags & UNX_NONBLOCK) == 0) {
         r = sys_get_nonblock(fd);
         r = r == 0 ? -EBUSY : r;
     }
@@ -187,6 +187,11 @@ int unx_listener_adopt(struct unx_listener **out, int fd, int type, unsigned fla
         r = object_new(&l, is, flags);
     }
     if (r < 0) {
+        return r;
+    }
+    r = unx_adopt(fd, is, flags & UNX_NONBLOCK);
+    if (r < 0) {
+        unx_listener_forget(l);
         return r;
     }
     l->fd = fd;

@@ -17,7 +17,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <unx/policy.h>
 #include <unx/unx.h>
+
+/* An abstract name has no permissions: who may talk to us is looked at here, for every connection. See allow.c for more. */
+static const struct unx_policy same_user = {.admit = UNX_ADMIT_SAME_USER};
 
 static int fail(const char *what, int error)
 {
@@ -82,7 +86,11 @@ static int serve(const struct unx_addr *a)
     fflush(stdout);
     int fd;
     while ((fd = unx_accept(listener, 0, NULL)) >= 0) {
-        serve_one(fd);
+        const int r = unx_policy_check(&same_user, fd, NULL, NULL);
+        if (r < 0)
+            fail("somebody else", r);
+        else
+            serve_one(fd);
         close(fd);
     }
     close(listener);

@@ -12,7 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <unx/policy.h>
 #include <unx/unx.h>
+
+/* An abstract name has no permissions: who may talk to us is looked at here, for every connection. See allow.c for more. */
+static const struct unx_policy same_user = {.admit = UNX_ADMIT_SAME_USER};
 
 static int fail(const char *what, int error)
 {
@@ -52,7 +56,8 @@ static int serve(const struct unx_addr *a)
     fflush(stdout);
     int fd;
     while ((fd = unx_accept(listener, 0, NULL)) >= 0) {
-        const int r = echo(fd);
+        int r = unx_policy_check(&same_user, fd, NULL, NULL);
+        r = r < 0 ? r : echo(fd);
         if (r < 0)
             fail("connection", r);
         close(fd);

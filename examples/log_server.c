@@ -17,7 +17,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <unx/policy.h>
 #include <unx/unx.h>
+
+/* An abstract name has no permissions: who may talk to us is looked at here, for every line. See allow.c for more. */
+static const struct unx_policy same_user = {.admit = UNX_ADMIT_SAME_USER};
 
 static int fail(const char *what, int error)
 {
@@ -58,7 +62,7 @@ static int serve(const struct unx_addr *a)
     struct unx_msg m = {.iov = &room, .niov = 1, .cred = &cred};
     int r;
     while ((r = unx_recv(fd, &m, UNX_PARTIAL)) > 0 || unx_one_message(r))
-        if (r > 0)
+        if (r > 0 && unx_policy_check_msg(&same_user, &m, NULL) == 0)
             print_line(&m, text);
     close(fd);
     return fail("receive", r);

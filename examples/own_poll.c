@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <unx/policy.h>
 #include <unx/unx.h>
 
 #define MAX_CLIENTS 64
@@ -25,6 +26,9 @@ struct client {
     size_t len, skip; /* what came, and how much of it went back */
     int owing;
 };
+
+/* An abstract name has no permissions: who may talk to us is looked at here, for every connection. See allow.c for more. */
+static const struct unx_policy same_user = {.admit = UNX_ADMIT_SAME_USER};
 
 static struct client clients[MAX_CLIENTS];
 static struct pollfd polled[MAX_CLIENTS + 1]; /* polled[MAX_CLIENTS] is the listener */
@@ -91,10 +95,14 @@ static int accept_client(void)
     while (i < MAX_CLIENTS && polled[i].fd >= 0)
         i++;
     const int fd = i < MAX_CLIENTS ? unx_accept(listener->fd, UNX_NONBLOCK, NULL) : -EMFILE;
-    if (fd == -EMFILE || fd == -ENFILE) /* full: they wait in the backlog until somebody leaves, see drop() */
+    if (fd == -EMFILE || fd == -ENFILE) /* full: they wait in the backlog until somebody leaves, or a while */
         listener->events = 0;
     if (fd < 0)
         return fd == -EAGAIN || listener->events == 0 ? 0 : fd;
+    if (unx_policy_check(&same_user, fd, NULL, NULL) < 0) {
+        close(fd);
+        return 0;
+    }
     polled[i] = (struct pollfd){.fd = fd, .events = POLLIN};
     clients[i].owing = 0;
     return 0;
@@ -112,10 +120,13 @@ static int serve(int type, const struct unx_addr *a)
     int r = 0;
     while (r >= 0) {
         fflush(stdout);
-        if (poll(polled, MAX_CLIENTS + 1, -1) < 0) {
+        const int n = poll(polled, MAX_CLIENTS + 1, polled[MAX_CLIENTS].events ? -1 : 100);
+        if (n < 0) {
             r = errno == EINTR ? 0 : -errno;
             continue;
         }
+        if (n == 0) /* nobody says when other programs have closed something */
+            polled[MAX_CLIENTS].events = POLLIN;
         for (unsigned i = 0; i < MAX_CLIENTS; i++)
             if (polled[i].fd >= 0 && polled[i].revents)
                 serve_client(i);

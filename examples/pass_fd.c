@@ -18,7 +18,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <unx/policy.h>
 #include <unx/unx.h>
+
+/* An abstract name has no permissions: who may talk to us is looked at here, for every connection. See allow.c for more. */
+static const struct unx_policy same_user = {.admit = UNX_ADMIT_SAME_USER};
 
 static int fail(const char *what, int error)
 {
@@ -76,7 +80,9 @@ static int take(const struct unx_addr *a)
         return fail("listen", listener);
     printf("listening\n");
     fflush(stdout);
-    const int fd = unx_accept(listener, 0, NULL);
+    int fd;
+    while ((fd = unx_accept(listener, 0, NULL)) >= 0 && unx_policy_check(&same_user, fd, NULL, NULL) < 0)
+        close(fd);
     close(listener);
     if (fd < 0)
         return fail("accept", fd);

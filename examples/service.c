@@ -17,6 +17,10 @@
 #include <unistd.h>
 
 #include <unx/activation.h>
+#include <unx/policy.h>
+
+/* An abstract name has no permissions: who may talk to us is looked at here, for every connection. See allow.c for more. */
+static const struct unx_policy same_user = {.admit = UNX_ADMIT_SAME_USER};
 
 static uint64_t watchdog_usec;
 static unsigned served;
@@ -77,7 +81,8 @@ static int serve(int listener)
         if ((fd = unx_accept(listener, 0, NULL)) < 0)
             return fail("accept", fd);
         size_t len = 0;
-        r = echo(fd, buf, sizeof buf, &len);
+        r = unx_policy_check(&same_user, fd, NULL, NULL);
+        r = r < 0 ? r : echo(fd, buf, sizeof buf, &len);
         close(fd);
         if (r < 0)
             fail("client", r);

@@ -4,6 +4,10 @@
 #
 # Every server gets an abstract name of its own, says "listening" when it does, and is ended at the end of its case.
 bin=${1:?usage: $0 DIRECTORY-WITH-THE-EXAMPLES}
+if [ "$(id -u)" = 65534 ]; then
+    echo '1..0 # SKIP the servers admit their own user, and 65534 is the number of those who have none'
+    exit 0
+fi
 dir=$(mktemp -d) || exit 1
 chmod 755 "$dir"
 count=0
@@ -14,8 +18,9 @@ here=@unx-examples-$$
 stop_server()
 {
     [ -n "$server" ] || return 0
-    kill "$server" 2>/dev/null
+    # In this order: a leak checker that looks on at the end of a program stops it, and must not be told to go on.
     kill -CONT "$server" 2>/dev/null
+    kill "$server" 2>/dev/null
     wait "$server" 2>/dev/null
     server=
 }

@@ -202,6 +202,25 @@ poll_stream()
     wait "$idle"
 }
 
+# The table is full before the first client comes, so that none can make room by leaving.
+poll_full()
+{
+    python3 -c 'import os, resource, sys
+for number in range(3, 80):
+    os.dup2(0, number)
+resource.setrlimit(resource.RLIMIT_NOFILE, (81, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+os.execv(sys.argv[1], sys.argv[1:])' "$bin/example_own_poll" seqpacket "$here-poll" >"$dir/server" 2>"$dir/server.err" &
+    server=$!
+    seen "$dir/server" '^listening$' || return 1
+    client echo ask "$here-poll" hello >"$dir/out" 2>&1 &
+    asking=$!
+    sleep 0.4
+    equal 'answer so far' "$(cat "$dir/out")" '' || return 1
+    prlimit --pid "$server" --nofile=200: || return 1
+    wait "$asking"
+    equal 'answer' "$(cat "$dir/out")" hello
+}
+
 control_items()
 {
     exits 0 client control || return 1
@@ -319,6 +338,46 @@ allow_asks()
     exits 2 client allow serve "$here-secret" user:65534x
 }
 
+# A client of another user.
+stranger()
+{
+    name=$1
+    shift
+    timeout 10 setpriv --reuid 1 --regid 1 --clear-groups "$bin/example_$name" "$@"
+}
+
+# Whoever can connect to an abstract name can do that: it is the server that sends strangers away, and serves on.
+strangers()
+{
+    if [ "$(id -u)" != 0 ] || ! setpriv --reuid 1 --regid 1 --clear-groups test -x "$bin/example_echo"; then
+        echo 'SKIP only root can be somebody else, who has to be able to run the examples'
+        return 0
+    fi
+    for server_of in 'echo serve' 'own_poll seqpacket' service; do
+        # shellcheck disable=SC2086 # a name and its first argument
+        start $server_of "$here-own" || return 1
+        exits 1 stranger echo ask "$here-own" hello || return 1
+        equal "answer of $server_of" "$(client echo ask "$here-own" hello)" hello || return 1
+        stop_server
+    done
+    start credentials serve "$here-own" || return 1
+    exits 1 stranger credentials say "$here-own" hello || return 1
+    exits 0 client credentials say "$here-own" hello || return 1
+    grep -q '^credentials: somebody else: .' "$dir/server.err" || return 1
+    stop_server
+    echo text >"$dir/file"
+    start pass_fd take "$here-own" || return 1
+    stranger pass_fd give "$here-own" /etc/passwd 2>/dev/null
+    client pass_fd give "$here-own" "$dir/file" || return 1
+    wait "$server"
+    equal 'the file that was taken' "$(tail -n 1 "$dir/server")" text || return 1
+    start log_server serve "$here-own" || return 1
+    echo 'not mine' | stranger log_server log "$here-own" || return 1
+    echo mine | client log_server log "$here-own" || return 1
+    seen "$dir/server" ': mine$' || return 1
+    equal 'lines of the log' "$(grep -c ' uid ' "$dir/server")" 1
+}
+
 check 'every example says how it is used' usage_of_all
 check 'echo: texts and an empty one come back' echo_answers
 check 'echo: on a path' echo_path
@@ -332,9 +391,11 @@ check 'log_server: a server that does not read' log_full
 check 'log_server: no server' log_no_server
 check 'own_poll: many clients, empty packets' poll_packets
 check 'own_poll: slow and idle clients' poll_stream
+check 'own_poll: a full table, and room later' poll_full
 check 'control: every item, and the rest closed' control_items
 check 'listener: twice, killed, replaced, ended' listener_life
 check 'allow: users, groups, others' allow_asks
+check 'strangers are sent away' strangers
 check 'upgrade: all requests answered once through six upgrades' upgrade_under_load
 echo "1..$count"
 [ "$failures" = 0 ]

@@ -3,12 +3,14 @@
 
 BUILD = build/plain
 PREFIX = /usr/local
+SECONDS = 600
 
-.PHONY: help all demo test lint bench install format clean
+.PHONY: help all demo test soak lint bench install format clean
 
 help:
 	@echo "make demo     build, and show two programs exchanging messages, descriptors and identities"
 	@echo "make test     build and run all tests, plain and under sanitizers"
+	@echo "make soak     the engine for half an hour, counted at both ends: SECONDS=600 for each backend"
 	@echo "make lint     layers, symbols, headers, manual pages, formatting, sizes"
 	@echo "make bench    the library beside the raw system calls"
 	@echo "make all      build only, in $(BUILD)"
@@ -29,6 +31,9 @@ demo: all
 test:
 	@scripts/setup.sh test
 	@scripts/test.sh
+
+soak: all
+	@scripts/soak.sh $(BUILD) $(SECONDS)
 
 lint:
 	@scripts/setup.sh lint

@@ -14,7 +14,7 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True
-from lint_symbols import declared
+from lint_symbols import declared, inline
 
 
 def section(text, name):
@@ -25,7 +25,7 @@ def table(root):
     """{page: functions} of man/meson.build."""
     text = (root / "man/meson.build").read_text().partition("pages = {")[2].partition("\n}")[0]
     return {page: re.findall(r"'(\w+)'", names)
-            for page, names in re.findall(r"'(\w+)':\s*\[(.*?)\]", text, flags=re.S)}
+            for page, names in re.findall(r"'([\w-]+)':\s*\[(.*?)\]", text, flags=re.S)}
 
 
 def words(line):
@@ -135,7 +135,7 @@ def check_examples(root, pages, say):
 def main():
     root = pathlib.Path(sys.argv[1])
     pages = {path: path.read_text() for path in sorted((root / "man").glob("*.[1-9]"))}
-    functions = declared(root)
+    functions = declared(root) | inline(root)
     said = []
     for name in ("unx.1", "unx.7", "libunx.3"):
         if root / "man" / name not in pages:

@@ -5,7 +5,7 @@
 # Says what it installs; does nothing, and needs no rights, when all is there.
 set -eu
 
-build="gcc libc6-dev meson ninja-build pkg-config util-linux"
+build="gcc libc6-dev meson ninja-build pkg-config util-linux liburing-dev"
 test="$build g++ clang libclang-rt-14-dev socat python3 procps iproute2 strace systemd"
 lint="$test clang-format mandoc shellcheck binutils git"
 

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unx/activation.h>
 #include <unx/control.h>
+#include <unx/engine.h>
 #include <unx/handover.h>
 #include <unx/listener.h>
 #include <unx/policy.h>
@@ -43,7 +44,9 @@ static void every_function_is_in_the_shared_object(void)
         void *const found = dlsym(RTLD_DEFAULT, functions[i].name);
         CHECK(found != NULL);
         CHECK(dladdr(found, &info) != 0);
-        CHECK(strstr(info.dli_fname, "/libunx.so.0") != NULL || strstr(info.dli_fname, "/libunx-service.so.0") != NULL);
+        CHECK(strstr(info.dli_fname, "/libunx.so.0") != NULL ||
+              strstr(info.dli_fname, "/libunx-service.so.0") != NULL ||
+              strstr(info.dli_fname, "/libunx-engine.so.0") != NULL);
     }
     CHECK(dlsym(RTLD_DEFAULT, "sys_socket") == NULL);
     CHECK(dlsym(RTLD_DEFAULT, "socket_new") == NULL);

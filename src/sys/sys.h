@@ -62,8 +62,23 @@ int sys_poll_or(int fd, int events, int event,
                 int64_t timeout_ns); /* also ends when `event` is set; either may be -1 */
 int sys_event(void);
 int sys_event_set(int event);
+int sys_event_clear(int event); /* also of a clock */
+int sys_clock(void);            /* a descriptor that is readable from the time that was set */
+int sys_clock_set(int clock, int64_t at);
 int64_t sys_now(void);
 void sys_sleep(int64_t ns);
+
+/* ---- readiness of many: events are those of poll(2) ---- */
+struct sys_ready {
+    int fd;
+    unsigned events;
+};
+#define SYS_READY_MAX 128u
+struct pollfd;
+int sys_poll_many(struct pollfd *p, unsigned n, int64_t timeout_ns);
+int sys_epoll(void);
+int sys_epoll_watch(int epoll, int fd, unsigned before, unsigned events); /* 0: no more. -EPERM: it is a file */
+int sys_epoll_wait(int epoll, struct sys_ready *ready, unsigned max, int64_t timeout_ns);
 
 /* ---- who ---- */
 void sys_own_cred(struct unx_cred *c, bool effective);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Linux: what a listener needs besides a socket: locks, files that change places, an event that wakes who waits.
+ * Linux: what a listener needs besides a socket: locks, files that change places, waiting for one of two.
  *
  * What surprised us: flock(2) takes a directory that was opened for reading, and the lock belongs to the open file, so a
  * child of fork(2) holds it too until somebody unlocks it by name. RENAME_EXCHANGE replaces a file and keeps what was
@@ -11,8 +11,6 @@
 
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -59,16 +57,6 @@ int sys_set_owner_path(int path_fd, uid_t owner, gid_t group)
     return QUIET(fchownat(path_fd, "", owner, group, AT_EMPTY_PATH));
 }
 
-int sys_event(void)
-{
-    return QUIET(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-}
-
-int sys_event_set(int event)
-{
-    return QUIET(UNCANCELLED(eventfd_write(event, 1)));
-}
-
 int sys_poll_or(int fd, int events, int event, int64_t timeout_ns)
 {
     struct pollfd p[2] = {{.fd = fd, .events = (short)events}, {.fd = event, .events = POLLIN}};
@@ -76,19 +64,4 @@ int sys_poll_or(int fd, int events, int event, int64_t timeout_ns)
                                 .tv_nsec = (long)(timeout_ns % 1000000000)};
     const int r = QUIET(UNCANCELLED(ppoll(p, 2, timeout_ns < 0 ? NULL : &ts, NULL)));
     return r <= 0 ? r : p[0].revents & POLLNVAL ? -EBADF : p[0].revents;
-}
-
-void *sys_allocate(size_t size)
-{
-    const int errno_before = errno;
-    void *p = calloc(1, size);
-    errno = errno_before;
-    return p;
-}
-
-void sys_free(void *p)
-{
-    const int errno_before = errno;
-    free(p);
-    errno = errno_before;
 }

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One attempt at an operation, without waiting: the calls of libunx, and so their results.
+ *
+ * What surprised us: a stream that was given a message in several parts may only be given the descriptors with the
+ * first.
+ */
+#include "engine.h"
+#include "message.h"
+
+#include <errno.h>
+
+int try_sent(struct op *op, size_t n)
+{
+    struct unx_msg *const m = op->msg;
+    op->gone += n;
+    m->len = m->full_len = op->gone;
+    return op->type != SOCK_STREAM || op->gone >= message_bytes(m) - m->skip ? 1 : -EAGAIN;
+}
+
+static int send_rest(struct op *op)
+{
+    struct unx_msg part = *op->msg;
+    struct iovec rest;
+    if (op->flags & UNX_PLAIN) {
+        rest = (struct iovec){(char *)part.iov->iov_base + op->gone, part.iov->iov_len - op->gone};
+        part.iov = &rest;
+    } else {
+        part.skip += op->gone;
+    }
+    const int r = unx_send(op->fd, &part, (op->flags & UNX_PLAIN) | UNX_DONTWAIT);
+    return r == 1 ? try_sent(op, part.len) : r;
+}
+
+static int try_send(struct op *op)
+{
+    if (op->gone > 0) {
+        int r;
+        do {
+            const size_t before = op->gone;
+            r = send_rest(op);
+            if (op->gone == before) {
+                break;
+            }
+        } while (r == -EAGAIN);
+        return r;
+    }
+    const int r = unx_send(op->fd, op->msg, (op->flags & UNX_PLAIN) | UNX_DONTWAIT);
+    return r == 1 ? try_sent(op, op->msg->len) : r;
+}
+
+/* As unx_recv(), but into room that is clear already. */
+static int receive(struct op *op, struct buffer *b)
+{
+    char control[RECV_CONTROL_MAX] __attribute__((aligned(8)));
+    struct unx_msg *const m = &b->m;
+    struct receiving t;
+    const bool plain = (op->flags & UNX_PLAIN) != 0;
+    recv_prepare(&t, m, plain ? UNX_PLAIN : 0, control);
+    ssize_t n = plain ? sys_recv(op->fd, b->iov.iov_base, b->iov.iov_len, MSG_DONTWAIT)
+                      : sys_recvmsg(op->fd, &t.h, MSG_DONTWAIT);
+    const bool whole = plain ? (size_t)n <= b->iov.iov_len
+                             : (t.h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 && t.h.msg_controllen == 0;
+    if (n > 0 && whole && m->addr == NULL) {
+        m->len = m->full_len = (size_t)n;
+        return 1;
+    }
+    n = n < 0 ? recv_take_on(op->fd, &t, 0, UNX_DONTWAIT, n) : n;
+    return message_done(m, n < 0 ? (int)n : recv_judge(op->fd, m, &t, n, op->flags));
+}
+
+static int try_standing(struct unx_engine *e, struct op *op)
+{
+    if (!event_room_of(e, op)) {
+        return TRY_LATER;
+    }
+    /* Whoever waits for a buffer already is first. */
+    const bool none = run_full(e) || (e->starved != NULL && !op->fed);
+    struct buffer *const b = none ? NULL : buffer_take(e);
+    if (b == NULL) {
+        return TRY_STARVED;
+    }
+    op->fed = false;
+    buffer_ready(e, b, (op->flags & UNX_PLAIN) != 0, op->type == SOCK_DGRAM && (op->flags & UNX_PLAIN) == 0);
+    const int r = receive(op, b);
+    if (r == 1 || (r < 0 && unx_one_message(r))) {
+        buffer_hand_out(e, b);
+        event_more(e, op, &b->m, r);
+        return TRY_MORE;
+    }
+    buffer_put(e, b);
+    return r;
+}
+
+static int try_accept(struct unx_engine *e, struct op *op)
+{
+    const bool standing = (op->flags & UNX_STANDING) != 0;
+    if (standing && !event_room_of(e, op)) {
+        return TRY_LATER;
+    }
+    int r = unx_accept(op->fd, op->flags & ~UNX_STANDING, NULL);
+    if (r == -EAGAIN && op->blocked && sys_poll(op->fd, POLLRDHUP, 0) > 0) {
+        /* It was shut down, which is said only to those who block. */
+        r = -EINVAL;
+    }
+    if (!standing || r == -EAGAIN) {
+        return r;
+    }
+    if (r < 0 && r != -EMFILE && r != -ENFILE && r != -ENOBUFS && r != -ENOMEM) {
+        return r;
+    }
+    op->pause_ms = r < 0 ? 100 : 0;
+    event_more(e, op, NULL, r);
+    return TRY_MORE;
+}
+
+int try_op(struct unx_engine *e, struct op *op, const struct line *l)
+{
+    op->type = l->type;
+    switch (op->kind) {
+    case OP_SEND:
+        return try_send(op);
+    case OP_RECV:
+        return op->flags & UNX_STANDING ? try_standing(e, op) : unx_recv(op->fd, op->msg, op->flags | UNX_DONTWAIT);
+    default:
+        return try_accept(e, op);
+    }
+}

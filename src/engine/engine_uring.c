@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The backend on io_uring(7), by liburing.
+ *
+ * Readiness comes from a poll request each time somebody waits. Two things are left to the ring whole, because it is
+ * better at them: standing receives of packets, and the first attempt at sending plain data.
+ *
+ * Promises: the same results as without it. A completion is never left unreaped, so no descriptor is lost in one. One
+ * request at a time for each direction of a descriptor, because the ring keeps no order among several.
+ *
+ * What surprised us, on Linux 6.18: an empty packet ends a multishot receive just like the end does, and recv(2) brings
+ * no buffer with it. A multishot accept does not notice a listener that was shut down: connections are accepted by
+ * readiness. With MSG_WAITALL packets are glued together. A datagram socket that is shut down for reading does not end
+ * a receive. A ring that defers its work does not wake those who sleep on its descriptor in epoll(7). A send that is
+ * told not to wait is over when the submission returns, and if it may keep silent about success, only its failure takes
+ * a completion.
+ */
+#include "engine_uring.h"
+#include "message.h"
+
+#include <errno.h>
+
+int uring_enable(struct uring *u)
+{
+    if (!u->enabled) {
+        /* What io_uring_enable_rings() does, which the shared library of liburing 2.3 does not export. */
+        const int r = io_uring_register((unsigned)u->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+        if (r < 0) {
+            return r;
+        }
+        u->enabled = true;
+    }
+    return 0;
+}
+
+static int submit(struct uring *u)
+{
+    int r = uring_enable(u);
+    if (r == 0) {
+        r = io_uring_submit(&u->ring);
+    }
+    return r < 0 ? r : 0;
+}
+
+static struct io_uring_sqe *next_request(struct uring *u)
+{
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+    if (sqe == NULL) {
+        submit(u);
+        sqe = io_uring_get_sqe(&u->ring);
+    }
+    return sqe;
+}
+
+/* ---- the ring ---- */
+
+#define OWN_REQUESTS 4 /* polls of our own, besides the caller's operations */
+
+static bool forbidden(int r)
+{
+    return r == -EPERM || r == -ENOSYS || r == -EACCES;
+}
+
+static int make_ring(const struct unx_engine *e, struct uring *u, unsigned how)
+{
+    struct io_uring_params p = {
+        .flags = how | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL |
+                 IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+        .cq_entries = e->depth * 4 < 4096 ? 4096 : e->depth * 4,
+    };
+    u->enabled = false;
+    const int r = io_uring_queue_init_params(e->depth + OWN_REQUESTS, &u->ring, &p);
+    if (r < 0) {
+        return r;
+    }
+    /* A ring that may not be entered is of no use; where it may, this one is not enabled yet. */
+    const int entered = io_uring_enter((unsigned)u->ring.ring_fd, 0, 0, 0, NULL);
+    const int asked = io_uring_register((unsigned)u->ring.ring_fd, IORING_UNREGISTER_EVENTFD, NULL, 0);
+    if (forbidden(entered) || forbidden(asked)) {
+        io_uring_queue_exit(&u->ring);
+        return -EPERM;
+    }
+    return 0;
+}
+
+static int open_uring(struct unx_engine *e)
+{
+    struct uring *const u = sys_allocate(sizeof *u);
+    if (u == NULL) {
+        return -ENOMEM;
+    }
+    u->epoll = sys_epoll();
+    const int r = u->epoll < 0 ? u->epoll : make_ring(e, u, IORING_SETUP_DEFER_TASKRUN);
+    if (r < 0) {
+        if (u->epoll >= 0) {
+            sys_close(u->epoll);
+        }
+        sys_free(u);
+        return r == -EMFILE || r == -ENFILE ? r : -EOPNOTSUPP;
+    }
+    u->like = (struct msghdr){.msg_namelen = BUFFER_NAME, .msg_controllen = RECV_CONTROL_MAX};
+    e->own = u;
+    return engine_watch_own(e, &u->polling, u->epoll);
+}
+
+/* The kernel takes a ring apart later, and until then a poll request that is left keeps its socket open. */
+static void end_polls(struct uring *u)
+{
+    struct io_uring_sqe *const sqe = u->enabled ? io_uring_get_sqe(&u->ring) : NULL;
+    if (sqe == NULL) {
+        return;
+    }
+    io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
+    io_uring_sqe_set_data64(sqe, TAG_NOBODY);
+    while (u->polls > 0) {
+        const int r = io_uring_submit_and_wait(&u->ring, 1);
+        if (r < 0 && r != -EINTR) {
+            return;
+        }
+        unsigned head, n = 0;
+        struct io_uring_cqe *cqe;
+        io_uring_for_each_cqe(&u->ring, head, cqe)
+        {
+            u->polls -= (cqe->user_data & TAGS) == TAG_POLL;
+            n++;
+        }
+        io_uring_cq_advance(&u->ring, n);
+    }
+}
+
+static void close_uring(struct unx_engine *e)
+{
+    struct uring *const u = uring_of(e);
+    end_polls(u);
+    io_uring_queue_exit(&u->ring);
+    sys_close(u->epoll);
+    sys_free(u->given_memory);
+    sys_free(u);
+}
+
+/* A ring that defers its work to the next call does not wake those who sleep on its descriptor: another kind is
+ * needed. */
+static int nest(struct unx_engine *e)
+{
+    struct uring *const u = uring_of(e);
+    struct io_uring old = u->ring;
+    const bool enabled = u->enabled;
+    const int r = make_ring(e, u, IORING_SETUP_COOP_TASKRUN);
+    if (r < 0) {
+        u->ring = old;
+        u->enabled = enabled;
+        return r;
+    }
+    io_uring_queue_exit(&old);
+    for (unsigned i = 0; i < e->nblocks * LINES; i++) {
+        struct line *const l = line_at(e, (int)i);
+        if (l != NULL) {
+            l->flying = 0;
+            l->armed = l->by_epoll ? l->armed : 0;
+        }
+    }
+    u->polls = 0;
+    run_line(e, e->event, line_at(e, e->event));
+    run_line(e, u->epoll, line_at(e, u->epoll));
+    return u->ring.ring_fd;
+}
+
+static bool flush(struct unx_engine *e)
+{
+    if (io_uring_sq_ready(&uring_of(e)->ring) > 0) {
+        submit(uring_of(e));
+    }
+    return uring_of(e)->sends != NULL;
+}
+
+/* ---- buffers ---- */
+
+static void offer(struct unx_engine *e, struct buffer *b, int at)
+{
+    struct uring *const u = uring_of(e);
+    io_uring_buf_ring_add(u->given, b->memory, (unsigned)(BUFFER_ROOM + e->buffer_size),
+                          (unsigned short)(b - e->pools[true].buffers), (int)u->given_mask, at);
+}
+
+static int share_buffers(struct unx_engine *e)
+{
+    struct uring *const u = uring_of(e);
+    const size_t page = 65536; /* the largest there is */
+    unsigned n = 1;
+    while (n < e->nbuffers) {
+        n *= 2;
+    }
+    u->given_memory = sys_allocate(n * sizeof(struct io_uring_buf) + page);
+    if (u->given_memory == NULL) {
+        return -ENOMEM;
+    }
+    u->given = (void *)(((uintptr_t)u->given_memory + page - 1) / page * page);
+    u->given_mask = n - 1;
+    struct io_uring_buf_reg reg = {.ring_addr = (uintptr_t)u->given, .ring_entries = n};
+    const int r = io_uring_register_buf_ring(&u->ring, &reg, 0);
+    if (r < 0) {
+        sys_free(u->given_memory);
+        u->given_memory = NULL;
+        return r;
+    }
+    uring_offer_more(e);
+    return 0;
+}
+
+bool uring_offer_more(struct unx_engine *e)
+{
+    /* The ring takes them in turn, so no more of them than needed are kept going through the cache. */
+    struct uring *const u = uring_of(e);
+    const unsigned most = u->offered == 0 ? 16 : u->offered * 2, n = most < e->nbuffers ? most : e->nbuffers;
+    const unsigned more = n - u->offered;
+    for (unsigned i = 0; i < more; i++) {
+        offer(e, &e->pools[true].buffers[u->offered++], (int)i);
+    }
+    io_uring_buf_ring_advance(u->given, (int)more);
+    return more > 0;
+}
+
+static void give(struct unx_engine *e, struct buffer *b)
+{
+    offer(e, b, 0);
+    io_uring_buf_ring_advance(uring_of(e)->given, 1);
+}
+
+/* ---- requests ---- */
+
+static int poll_request(struct unx_engine *e, int fd, struct line *l, unsigned events)
+{
+    struct io_uring_sqe *const sqe = next_request(uring_of(e));
+    if (sqe == NULL) {
+        return -ENOMEM;
+    }
+    io_uring_prep_poll_add(sqe, fd, events);
+    io_uring_sqe_set_data64(sqe, (uint64_t)(unsigned)fd << 32 | events << 3 | TAG_POLL);
+    l->armed |= (uint16_t)events;
+    l->flying++;
+    uring_of(e)->polls++;
+    return 0;
+}
+
+/* A request holds its file, and when a process is killed its requests outlive it by some 20 ms: a listener, or a
+ * receiver of datagrams, would go on taking what nobody hears, and keep its successor out. And a poll request tells
+ * POLLRDHUP to those who did not ask, again and again. So some are watched by epoll(7), and that by the ring. */
+static int want_by_epoll(struct unx_engine *e, int fd, struct line *l, unsigned events)
+{
+    struct uring *const u = uring_of(e);
+    const int r = sys_epoll_watch(u->epoll, fd, l->by_epoll ? l->armed : 0, events);
+    l->by_epoll = true;
+    l->armed = (uint16_t)(r < 0 ? 0 : events);
+    return r;
+}
+
+static void internal(struct unx_engine *e, struct op *op)
+{
+    struct sys_ready ready[64];
+    const int n = sys_epoll_wait(op->fd, ready, 64, 0);
+    for (int i = 0; i < n; i++) {
+        struct line *const l = line_at(e, ready[i].fd);
+        engine_ready(e, ready[i].fd, ready[i].events);
+        const unsigned wanted = run_wanted(l);
+        if (l->armed != 0 && run_useless(l, ready[i].events, wanted)) {
+            want_by_epoll(e, ready[i].fd, l, wanted);
+        }
+    }
+}
+
+static int want(struct unx_engine *e, int fd, struct line *l, unsigned events)
+{
+    const bool outlives = l->type == SOCK_DGRAM || (l->first[IN] != NULL && l->first[IN]->kind == OP_ACCEPT);
+    if (l->by_epoll || outlives) {
+        return want_by_epoll(e, fd, l, events);
+    }
+    return poll_request(e, fd, l, events & ~(unsigned)l->armed);
+}
+
+static bool forget(struct unx_engine *e, int fd, struct line *l)
+{
+    if (l->by_epoll && l->armed != 0) {
+        want_by_epoll(e, fd, l, 0);
+    }
+    if (l->flying > 0 && !l->cancelling) {
+        struct io_uring_sqe *const sqe = next_request(uring_of(e));
+        if (sqe != NULL) {
+            io_uring_prep_cancel_fd(sqe, fd, IORING_ASYNC_CANCEL_ALL);
+            io_uring_sqe_set_data64(sqe, TAG_NOBODY);
+            l->cancelling = true;
+        }
+        uring_of(e)->missed |= sqe == NULL;
+    }
+    return l->flying == 0;
+}
+
+static bool start_send(struct unx_engine *e, struct op *op)
+{
+    struct uring *const u = uring_of(e);
+    const struct unx_msg *const m = op->msg;
+    const bool plain = (op->flags & UNX_PLAIN) != 0;
+    /* While events are reaped, what stands behind a send that went is best sent at once. */
+    if (e->out != NULL || op->gone > 0 || (!plain && (m->nfds > 0 || !message_is_simple(m))) ||
+        m->iov->iov_len > INT32_MAX || message_bytes(m) == 0) {
+        return false;
+    }
+    struct io_uring_sqe *const sqe = next_request(u);
+    if (sqe == NULL) {
+        return false;
+    }
+    const unsigned how = MSG_DONTWAIT | MSG_NOSIGNAL;
+    if (m->niov == 1) {
+        io_uring_prep_send(sqe, op->fd, m->iov->iov_base, m->iov->iov_len, (int)how);
+    } else {
+        op->h = (struct msghdr){.msg_iov = (struct iovec *)m->iov, .msg_iovlen = m->niov};
+        io_uring_prep_sendmsg(sqe, op->fd, &op->h, how);
+    }
+    io_uring_sqe_set_data(sqe, op);
+    if (op->type == SOCK_STREAM) {
+        return true;
+    }
+    io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
+    io_uring_sqe_set_data64(sqe, (uintptr_t)op | TAG_FAILED);
+    op->silent = true;
+    op->link = NULL;
+    op->back = u->sends_last;
+    *(u->sends_last == NULL ? &u->sends : &u->sends_last->link) = op;
+    u->sends_last = op;
+    return true;
+}
+
+static bool start_recv(struct unx_engine *e, struct op *op)
+{
+    struct io_uring_sqe *const sqe = next_request(uring_of(e));
+    if (sqe == NULL) {
+        return false;
+    }
+    if (op->flags & UNX_PLAIN) {
+        io_uring_prep_recv_multishot(sqe, op->fd, NULL, 0, MSG_TRUNC);
+    } else {
+        io_uring_prep_recvmsg_multishot(sqe, op->fd, &uring_of(e)->like, MSG_TRUNC | MSG_CMSG_CLOEXEC);
+    }
+    /* Who has nothing to receive must not ask for a buffer. */
+    sqe->ioprio |= op->hup ? 0 : IORING_RECVSEND_POLL_FIRST;
+    io_uring_sqe_set_flags(sqe, IOSQE_BUFFER_SELECT);
+    sqe->buf_group = 0;
+    io_uring_sqe_set_data(sqe, op);
+    if (op->hup && op->type == SOCK_DGRAM) {
+        /* It is to take what is queued, and not to wait for more. */
+        uring_stop(e, op);
+    }
+    return true;
+}
+
+/* A multishot receive on a stream goes by the number of bytes that are left, and sleeps when that is 0: although the
+ * end is there already, and after a packet was read in parts, although bytes are. */
+static bool shares(const struct line *l)
+{
+    return l->type != SOCK_STREAM;
+}
+
+static bool start(struct unx_engine *e, struct op *op, struct line *l)
+{
+    op->type = l->type;
+    if (op->kind == OP_SEND) {
+        return start_send(e, op);
+    }
+    return op->kind == OP_RECV && (op->flags & UNX_STANDING) != 0 && shares(l) && start_recv(e, op);
+}
+
+void uring_stop(struct unx_engine *e, struct op *op)
+{
+    if (op->kind != OP_RECV) {
+        return;
+    }
+    struct io_uring_sqe *const sqe = next_request(uring_of(e));
+    if (sqe != NULL) {
+        io_uring_prep_cancel(sqe, op, 0);
+        io_uring_sqe_set_data64(sqe, TAG_NOBODY);
+    }
+    uring_of(e)->missed |= sqe == NULL;
+}
+
+void uring_stop_missed(struct unx_engine *e)
+{
+    uring_of(e)->missed = false;
+    for (unsigned i = 0; i < e->nblocks * LINES; i++) {
+        struct line *const l = line_at(e, (int)i);
+        struct op *const op = l == NULL ? NULL : l->first[IN];
+        if (op != NULL && op->native && (op->why != 0 || op->ending || op->hup)) {
+            uring_stop(e, op);
+        }
+        if (l != NULL && l->closing != NULL) {
+            engine_quiet(e, (int)i, l);
+        }
+    }
+}
+
+const struct engine_backend engine_uring = {
+    .name = "io_uring",
+    .open = open_uring,
+    .close = close_uring,
+    .nest = nest,
+    .want = want,
+    .wait = uring_wait,
+    .forget = forget,
+    .start = start,
+    .stop = uring_stop,
+    .share = share_buffers,
+    .give = give,
+    .shares = shares,
+    .flush = flush,
+    .internal = internal,
+};

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Inside the backend on io_uring(7): the ring, what is asked of it, and what becomes of it.
+ */
+#ifndef UNX_ENGINE_URING_H
+#define UNX_ENGINE_URING_H
+
+#include <liburing.h>
+
+#include "engine.h"
+
+struct uring {
+    struct io_uring ring;
+    bool enabled;
+    struct io_uring_buf_ring *given; /* buffers that the ring may fill */
+    void *given_memory;
+    unsigned given_mask;
+    unsigned offered;   /* how many of them were ever given */
+    struct msghdr like; /* how a buffer of a receive is divided */
+    struct op *sends, *sends_last;
+    struct op *submitted; /* the last of them that the kernel has seen */
+    unsigned polls;       /* poll requests that are out */
+    unsigned looked;      /* completions before this one are no failed sends */
+    bool missed;          /* there was no room to ask for an end */
+    int epoll;            /* watches some descriptors for the ring */
+    struct op polling;    /* polls it */
+};
+
+/* What a completion belongs to: an operation, a poll request of a descriptor, or nobody. */
+#define TAG_POLL 1u
+#define TAG_NOBODY 2u
+#define TAG_FAILED 3u /* a silent send */
+#define TAGS 3u
+
+static inline struct uring *uring_of(const struct unx_engine *e)
+{
+    return e->own;
+}
+
+/* Starts the ring, by the thread that it belongs to from then on. */
+int uring_enable(struct uring *u);
+/* Gives the ring more of the buffers, if there are some that it never had. */
+bool uring_offer_more(struct unx_engine *e);
+/* Asks for the end of a request. */
+void uring_stop(struct unx_engine *e, struct op *op);
+/* Asks again where there was no room to. */
+void uring_stop_missed(struct unx_engine *e);
+int uring_wait(struct unx_engine *e, int64_t ns);
+
+#endif

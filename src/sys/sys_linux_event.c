@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Linux: what objects share, the listener and the engine: an event that wakes who waits, and memory.
+ */
+#include "sys.h"
+#include "sys_linux.h"
+
+#include <stdlib.h>
+#include <sys/eventfd.h>
+
+int sys_event(void)
+{
+    return QUIET(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+
+int sys_event_set(int event)
+{
+    return QUIET(UNCANCELLED(eventfd_write(event, 1)));
+}
+
+void *sys_allocate(size_t size)
+{
+    const int errno_before = errno;
+    void *p = calloc(1, size);
+    errno = errno_before;
+    return p;
+}
+
+void sys_free(void *p)
+{
+    const int errno_before = errno;
+    free(p);
+    errno = errno_before;
+}

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * One client of `unx listen` or `unx recv`: its messages, the program that gets them, the reply.
+ * One client of `unx listen` or `unx recv`: what is done with its messages, and the reply.
  *
- * Promises: messages of one client are handled in order, one at a time, and the next one is read only when the reply to
- * the one before has gone; a client that does not read its replies stops nobody else; what could not be answered is said,
- * and where a reply was to come, the connection is closed, so that the client learns of it too.
+ * Promises: messages of one client are handled in order, one at a time, and the next one only when the reply to the one
+ * before has gone; a client that does not read its replies stops nobody else; what could not be answered is said, and
+ * where a reply was to come, the connection is closed, so that the client learns of it too.
  */
 #include "serve.h"
 #include <errno.h>
@@ -13,32 +13,83 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RETRY_MS 20
 #define GIVE_UP_MS 1000
 
-struct client *client_new(int fd, unsigned number)
+static void sent(struct server *s, void *of, const struct unx_event *ev);
+static void closed(struct server *s, void *of, const struct unx_event *ev);
+
+struct client *client_add(struct server *s, int fd, unsigned number, const struct unx_addr *from)
 {
     struct client *c = must_alloc(NULL, sizeof(*c));
-    *c = (struct client){.fd = fd, .number = number, .dgram = number == 0, .job = {.in = -1, .out = -1}};
-    text_puts(&c->whole, "");
+    *c = (struct client){.fd = fd, .number = number, .dgram = number == 0};
+    c->sending.then = sent;
+    c->closing.then = closed;
+    c->sending.of = c->closing.of = c;
+    client_receive_init(c);
+    if (from) {
+        c->from = *from;
+    }
     if (!c->dgram) {
         who_connected(&c->who, fd);
     }
+    c->next = s->clients;
+    if (c->next) {
+        c->next->prev = c;
+    }
+    s->clients = c;
+    s->nclients++;
     return c;
 }
 
-void client_free(struct client *c)
+static void close_fds(struct client *c)
 {
     for (unsigned i = 0; i < c->nfds; i++) {
         close(c->fds[i]);
     }
-    close(c->fd);
-    job_free(&c->job);
+    free(c->fds);
+    c->fds = NULL;
+    c->nfds = 0;
+}
+
+static void client_free(struct server *s, struct client *c)
+{
+    *(c->prev ? &c->prev->next : &s->clients) = c->next;
+    if (c->next) {
+        c->next->prev = c->prev;
+    }
+    s->nclients--;
+    // A datagram socket has no other end.
+    s->stop |= c->dgram;
+    client_forget_kept(c);
+    close_fds(c);
     who_free(&c->who);
     who_free(&c->sender);
     text_free(&c->reply);
     text_free(&c->whole);
     free(c);
+}
+
+static void closed(struct server *s, void *of, const struct unx_event *ev)
+{
+    (void)ev;
+    client_free(s, of);
+    if (s->draining && !s->stop) {
+        // Its descriptor may be what those who still wait need.
+        accept_last(s);
+    }
+}
+
+void client_close(struct server *s, struct client *c)
+{
+    if (c->is_closing) {
+        return;
+    }
+    c->is_closing = true;
+    const int r = unx_engine_close(s->engine, &c->closing.op, c->fd);
+    if (r < 0) {
+        report_error(DOING_OTHER, client_where(s, c), r);
+        s->stop = true;
+    }
 }
 
 void server_refused(struct server *s, const struct message *m, const char *why)
@@ -57,7 +108,7 @@ void server_refused(struct server *s, const struct message *m, const char *why)
     text_free(&t);
 }
 
-static const char *where(const struct server *s, const struct client *c)
+const char *client_where(const struct server *s, const struct client *c)
 {
     static char text[32];
     if (c->dgram) {
@@ -77,219 +128,224 @@ bool server_has_enough(const struct server *s)
     return s->is_recv ? s->messages >= s->o->count : s->o->once && s->o->type == SOCK_DGRAM && s->messages > 0;
 }
 
-bool client_may_read(const struct server *s)
+/* ---- replies ---- */
+
+static void reply_failed(struct server *s, struct client *c, int r, size_t len)
 {
-    // What the programs of recv print goes to one place, and in the order of the messages.
-    return !server_has_enough(s) && (!s->o->command || s->jobs < (s->is_recv ? 1 : JOBS_MAX));
+    char to[UNX_ADDR_TEXT + 32];
+    snprintf(to, sizeof(to), "reply to %s", client_where(s, c));
+    if (r == -ETIMEDOUT) {
+        report_fail(STATUS_TIMEOUT, "%s: its sender had no room for it for %d ms; dropped (EAGAIN)", to, GIVE_UP_MS);
+    } else {
+        send_failed(to, r, c->fd, len, 0);
+    }
+    // A peer that has gone may have left more messages; of another failure it has to learn.
+    c->done |= !c->dgram && (r == -EMSGSIZE || r == -ENOBUFS);
 }
 
-/* Nothing more is to be done for this message. */
-static void message_over(struct client *c)
+static void sent(struct server *s, void *of, const struct unx_event *ev)
 {
+    struct client *c = of;
     c->state = READING;
-    c->done |= c->ended;
+    if (c->is_closing) {
+        return;
+    }
+    if (ev->result < 0) {
+        reply_failed(s, c, ev->result, c->reply_iov.iov_len);
+    }
+    text_free(&c->reply);
+    client_go_on(s, c);
 }
 
-static void message_failed(const struct server *s, struct client *c)
+/* What goes without waiting: 1: all of it; -EAGAIN: *gone bytes of it. */
+static int send_now(const struct server *s, const struct client *c, const char *data, size_t len, size_t *gone)
 {
-    message_over(c);
-    c->done |= must_reply(s) && !c->dgram;
+    const struct iovec iov = {(char *)data, len};
+    struct unx_msg m = {.iov = &iov, .niov = 1, .addr = c->dgram ? (struct unx_addr *)&c->from : NULL};
+    int r = unx_send(c->fd, &m, UNX_DONTWAIT);
+    if (r == -EMSGSIZE && s->o->type != SOCK_STREAM) {
+        unx_grow_packet(c->fd, len);
+        r = unx_send(c->fd, &m, UNX_DONTWAIT);
+    }
+    while (s->o->type == SOCK_STREAM && r == 1 && m.skip + m.len < len) {
+        m.skip += m.len;
+        r = unx_send(c->fd, &m, UNX_DONTWAIT);
+    }
+    *gone = m.skip;
+    return r;
 }
 
-void client_answer(struct server *s, struct client *c)
-{
-    const bool stream = s->o->type == SOCK_STREAM;
-    do {
-        const struct iovec iov = {c->reply.p + c->replied, c->reply.len - c->replied};
-        struct unx_msg m = {.iov = &iov, .niov = 1, .addr = c->dgram ? &c->from : NULL};
-        if (!stream) {
-            unx_grow_packet(c->fd, iov.iov_len);
-        }
-        const int r = unx_send(c->fd, &m, UNX_DONTWAIT);
-        const int64_t now = r == -EAGAIN && c->dgram ? clock_ms() : 0;
-        if (r == -EAGAIN && (!c->dgram || c->state != ANSWERING || now < c->give_up_at)) {
-            c->give_up_at = c->state != ANSWERING ? now + GIVE_UP_MS : c->give_up_at;
-            c->retry_at = now + RETRY_MS;
-            c->state = ANSWERING;
-            return;
-        }
-        if (r < 0) {
-            char to[UNX_ADDR_TEXT + 32];
-            snprintf(to, sizeof(to), "reply to %s", where(s, c));
-            if (r == -EAGAIN) {
-                report_fail(STATUS_TIMEOUT, "%s: its sender had no room for it for %d ms; dropped (EAGAIN)", to,
-                            GIVE_UP_MS);
-            } else {
-                send_failed(to, r, c->fd, iov.iov_len, 0);
-            }
-            // A peer that has gone may have left more messages; of another failure it has to learn.
-            message_over(c);
-            c->done |= !c->dgram && (r == -EMSGSIZE || r == -ENOBUFS);
-            return;
-        }
-        c->replied += m.len;
-    } while (stream && c->replied < c->reply.len);
-    message_over(c);
-}
-
-static void start_answer(struct server *s, struct client *c)
+/* `data` may be that of c->reply. */
+static void answer(struct server *s, struct client *c, const char *data, size_t len)
 {
     const int kind = unx_addr_name(&c->from, NULL, NULL);
-    c->replied = 0;
     if (c->dgram && kind != UNX_PATH && kind != UNX_ABSTRACT) {
         report_fail(STATUS_NOBODY, "%s: message %u: its sender has no address, so no reply can be sent", s->o->operand,
                     s->messages);
-        message_over(c);
         return;
     }
-    client_answer(s, c);
+    size_t gone;
+    int r = send_now(s, c, data, len, &gone);
+    if (r == -EAGAIN) {
+        if (data != c->reply.p) {
+            text_free(&c->reply);
+            text_add(&c->reply, data + gone, len - gone);
+            gone = 0;
+        }
+        c->reply_iov = (struct iovec){c->reply.p + gone, c->reply.len - gone};
+        c->reply_msg = (struct unx_msg){.iov = &c->reply_iov, .niov = 1, .addr = c->dgram ? &c->from : NULL};
+        r = unx_engine_send(s->engine, &c->sending.op, c->fd, &c->reply_msg, 0, c->dgram ? GIVE_UP_MS : -1);
+        if (r == 0) {
+            c->state = ANSWERING;
+            return;
+        }
+    }
+    if (r < 0) {
+        reply_failed(s, c, r, len);
+    }
+}
+
+/* ---- messages ---- */
+
+static void no_reply(const struct server *s, struct client *c)
+{
+    c->done |= must_reply(s) && !c->dgram;
+}
+
+void client_program_over(struct server *s, struct client *c, bool good, struct text *reply)
+{
+    c->state = READING;
+    if (!good) {
+        no_reply(s, c);
+    } else if (!s->is_recv && reply->len > 0) {
+        text_free(&c->reply);
+        c->reply = *reply;
+        *reply = (struct text){0};
+        answer(s, c, c->reply.p, c->reply.len);
+        if (c->state == READING) {
+            text_free(&c->reply);
+        }
+    }
 }
 
 static void start_program(struct server *s, struct client *c, const struct message *m)
 {
-    const int r = job_start(&c->job, s->o->command, m, !s->is_recv);
-    if (r < 0) {
-        report_fail(STATUS_PROGRAM, "%s: %s cannot be started: %s (%s)", where(s, c), s->o->command[0], strerror(-r),
-                    report_errno_name(r));
-        message_failed(s, c);
+    const int r = program_start(s, c, m);
+    if (r == 0) {
+        c->state = RUNNING;
         return;
     }
-    s->jobs++;
-    c->state = RUNNING;
+    report_fail(STATUS_PROGRAM, "%s: %s cannot be started: %s (%s)", client_where(s, c), s->o->command[0], strerror(-r),
+                report_errno_name(r));
+    no_reply(s, c);
 }
 
-void client_run(struct server *s, struct client *c, bool ended)
-{
-    job_step(&c->job, s->o->max);
-    if (!ended || !job_reap(&c->job, s->o->max)) {
-        return;
-    }
-    const bool good = job_result(&c->job, where(s, c), s->o->command[0], s->o->max);
-    text_free(&c->reply);
-    c->reply = c->job.reply;
-    c->job.reply = (struct text){0};
-    job_free(&c->job);
-    s->jobs--;
-    if (!good) {
-        message_failed(s, c);
-    } else if (s->is_recv || c->reply.len == 0) {
-        message_over(c);
-    } else {
-        c->state = READING;
-        start_answer(s, c);
-    }
-}
-
-static void handle(struct server *s, struct client *c, const char *data, size_t len, const int *fds, unsigned nfds)
+static void handle(struct server *s, struct client *c, struct message *m, int64_t time_ns)
 {
     const struct options *o = s->o;
-    const struct message m = {.data = data,
-                              .len = len,
-                              .fds = fds,
-                              .nfds = nfds,
-                              .type = o->type,
-                              .number = ++s->messages,
-                              .connection = c->number,
-                              .peer = c->dgram ? NULL : &c->who,
-                              .sender = o->cred || c->dgram ? &c->sender : NULL,
-                              .pidfd = o->pidfd ? &c->sender : NULL,
-                              .timed = o->time,
-                              .time_ns = s->in.m.got & UNX_GOT_TIME ? s->in.m.time_ns : -1,
-                              .from = &c->from};
+    m->type = o->type;
+    m->number = ++s->messages;
+    m->connection = c->number;
+    m->peer = c->dgram ? NULL : &c->who;
+    m->sender = o->cred || c->dgram ? &c->sender : NULL;
+    m->pidfd = o->pidfd ? &c->sender : NULL;
+    m->timed = o->time;
+    m->time_ns = time_ns;
+    m->from = &c->from;
     if (!o->quiet && !(s->is_recv && o->command)) {
         struct text t = {0};
-        message_show(&m, o->json, &t);
+        message_show(m, o->json, &t);
         s->stop |= !out_write(t.p, t.len);
         text_free(&t);
     }
     if (o->command) {
-        start_program(s, c, &m);
+        start_program(s, c, m);
     } else if (o->echo) {
-        text_free(&c->reply);
-        text_add(&c->reply, data, len);
-        start_answer(s, c);
-    } else {
-        message_over(c);
+        answer(s, c, m->data, m->len);
     }
 }
 
 /* Adds what came to the whole that the end of the stream will make a message of. */
-static void collect(struct server *s, struct client *c)
+static void collect(struct server *s, struct client *c, const struct unx_msg *m)
 {
-    if (c->whole.len + s->in.m.len > s->o->max) {
-        report_fail(STATUS_CUT, "%s: more than the %zu bytes that --max allows; dropped, and closed", where(s, c),
-                    s->o->max);
+    if (c->whole.len + m->len > s->max) {
+        report_fail(STATUS_CUT, "%s: more than the %zu bytes that --max allows; dropped, and closed",
+                    client_where(s, c), s->max);
         c->done = true;
         return;
     }
-    text_add(&c->whole, s->in.buf, s->in.m.len);
-    unsigned taken = 0;
-    while (taken < s->in.m.fds_got && c->nfds < FDS_MAX) {
-        c->fds[c->nfds++] = s->in.fds[taken++];
+    text_add(&c->whole, m->iov->iov_base, m->len);
+    for (unsigned i = 0; i < m->fds_got; i++) {
+        if (c->nfds == FDS_MAX) {
+            report_fail(STATUS_FDS, "%s: more than %d descriptors for one message; the rest is closed",
+                        client_where(s, c), FDS_MAX);
+            return;
+        }
+        c->fds = must_alloc(c->fds, FDS_MAX * sizeof(*c->fds));
+        c->fds[c->nfds++] = m->fds[i];
+        m->fds[i] = -1;
     }
-    if (taken < s->in.m.fds_got) {
-        report_fail(STATUS_FDS, "%s: more than %d descriptors for one message; the rest is closed", where(s, c),
-                    FDS_MAX);
-    }
-    s->in.m.fds_got -= taken;
-    memmove(s->in.fds, s->in.fds + taken, s->in.m.fds_got * sizeof(*s->in.fds));
 }
 
-static void got_message(struct server *s, struct client *c)
+static void note_sender(const struct server *s, struct client *c, const struct unx_msg *m)
 {
-    if (s->in.m.got & UNX_GOT_RESET) {
-        incoming_failed(&s->in, where(s, c), -ECONNRESET, 0);
+    static const struct unx_cred nobody;
+    if (!s->o->cred && !s->o->pidfd && !c->dgram) {
+        return;
+    }
+    who_free(&c->sender);
+    who_sent(&c->sender, m->cred ? m->cred : &nobody, m->pidfd ? *m->pidfd : -1, m->label);
+    if (m->pidfd) {
+        *m->pidfd = -1;
+    }
+}
+
+static void got_message(struct server *s, struct client *c, struct unx_msg *m)
+{
+    if (m->got & UNX_GOT_RESET) {
+        message_failed(m, false, client_where(s, c), -ECONNRESET, 0);
     }
     if (c->dgram) {
-        c->from = s->in.from;
+        c->from = m->addr ? *m->addr : (struct unx_addr){0};
     }
-    const char *refused = c->dgram ? allow_message(&s->allow, &s->in.m) : NULL;
+    const char *refused = c->dgram ? allow_message(&s->allow, m) : NULL;
     s->idle_since = refused ? s->idle_since : clock_ms();
-    if (s->o->cred || s->o->pidfd || c->dgram) {
-        who_free(&c->sender);
-        who_sent(&c->sender, &s->in.cred, s->in.pidfd, s->in.label);
-        s->in.pidfd = -1;
-    }
+    note_sender(s, c, m);
     if (refused) {
-        server_refused(
-            s, &(struct message){.type = s->o->type, .len = s->in.m.len, .sender = &c->sender, .from = &c->from},
-            refused);
+        server_refused(s, &(struct message){.type = s->o->type, .len = m->len, .sender = &c->sender, .from = &c->from},
+                       refused);
     } else if (s->whole_streams) {
-        collect(s, c);
+        collect(s, c, m);
     } else {
-        handle(s, c, s->in.buf, s->in.m.len, s->in.fds, s->in.m.fds_got);
+        struct message shown = {.data = m->iov->iov_base, .len = m->len, .fds = m->fds, .nfds = m->fds_got};
+        handle(s, c, &shown, m->got & UNX_GOT_TIME ? m->time_ns : -1);
     }
-    incoming_close(&s->in);
 }
 
-static void got_end(struct server *s, struct client *c)
+void client_got(struct server *s, struct client *c, int r, struct unx_msg *m)
 {
-    c->ended = true;
-    if (!s->whole_streams || c->whole.len == 0) {
-        c->done = true;
-        return;
-    }
-    handle(s, c, c->whole.p, c->whole.len, c->fds, c->nfds);
-    for (unsigned i = 0; i < c->nfds; i++) {
-        close(c->fds[i]);
-    }
-    c->nfds = 0;
-}
-
-void client_receive(struct server *s, struct client *c)
-{
-    const int r = incoming_recv(&s->in, c->fd, s->o->max, UNX_DONTWAIT);
-    if (r == -EAGAIN) {
-        return;
+    if (r == 1 && s->o->no_fds && m->fds_got) {
+        r = -ENOBUFS;
     }
     if (r == 1) {
-        got_message(s, c);
-    } else if (r == 0) {
-        s->idle_since = clock_ms();
-        got_end(s, c);
-    } else {
-        s->idle_since = clock_ms();
-        incoming_failed(&s->in, where(s, c), r, s->o->max);
-        c->done |= !unx_one_message(r) || (must_reply(s) && !c->dgram);
+        got_message(s, c, m);
+        return;
     }
+    s->idle_since = clock_ms();
+    message_failed(m, s->o->no_fds, client_where(s, c), r, s->max);
+    no_reply(s, c);
+}
+
+void client_ended(struct server *s, struct client *c)
+{
+    if (c->end < 0) {
+        message_failed(&(struct unx_msg){0}, false, client_where(s, c), c->end, 0);
+    } else if (c->whole.len > 0) {
+        struct message whole = {.data = c->whole.p, .len = c->whole.len, .fds = c->fds, .nfds = c->nfds};
+        handle(s, c, &whole, -1);
+        c->whole.len = 0;
+        close_fds(c);
+        return;
+    }
+    c->done = true;
 }

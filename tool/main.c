@@ -17,7 +17,7 @@
 static const struct verb verbs[] = {
     {"listen", cmd_listen,
      OPT_TYPE | OPT_JSON | OPT_TIMEOUT | OPT_NO_FDS | OPT_CRED | OPT_QUIET | OPT_ONCE | OPT_ECHO | OPT_MODE |
-         OPT_BACKLOG | OPT_MAX | OPT_COMMAND | OPT_ALLOW | OPT_TIME | OPT_PIDFD,
+         OPT_BACKLOG | OPT_MAX | OPT_COMMAND | OPT_ALLOW | OPT_TIME | OPT_PIDFD | OPT_ENGINE,
      "ADDR",
      "Serves connections or datagrams: prints who sent what, and answers with --echo or by PROGRAM,\n"
      "which gets each message on standard input and its descriptors from 3 on."},
@@ -31,7 +31,7 @@ static const struct verb verbs[] = {
      "ADDR", "Sends standard input as one packet, or each line as one."},
     {"recv", cmd_recv,
      OPT_TYPE | OPT_JSON | OPT_TIMEOUT | OPT_NO_FDS | OPT_CRED | OPT_QUIET | OPT_MODE | OPT_BACKLOG | OPT_MAX |
-         OPT_COUNT | OPT_COMMAND | OPT_ALLOW | OPT_TIME | OPT_PIDFD,
+         OPT_COUNT | OPT_COMMAND | OPT_ALLOW | OPT_TIME | OPT_PIDFD | OPT_ENGINE,
      "ADDR",
      "Binds ADDR, receives one message or --count of them, and prints it or gives it to PROGRAM,\n"
      "which gets it on standard input and its descriptors from 3 on."},

@@ -67,22 +67,22 @@ int incoming_recv(struct incoming *in, int fd, size_t max, unsigned flags)
     return r;
 }
 
-int incoming_failed(const struct incoming *in, const char *where, int err, size_t max)
+int message_failed(const struct unx_msg *m, bool no_fds, const char *where, int err, size_t max)
 {
     switch (err) {
     case -EMSGSIZE:
         return report_fail(STATUS_CUT,
                            "%s: a packet of %s is larger than the %zu that --max allows; dropped (EMSGSIZE)", where,
-                           report_bytes(in->m.full_len), max);
+                           report_bytes(m->full_len), max);
     case -EMFILE:
         return report_fail(STATUS_FDS,
                            "%s: a message of %s came with descriptors that could not be installed; "
                            "dropped: %s (EMFILE)",
-                           where, report_bytes(in->m.full_len), "the table of descriptors is full");
+                           where, report_bytes(m->full_len), "the table of descriptors is full");
     case -ENOBUFS:
-        return report_fail(
-            STATUS_FDS, "%s: a message of %s came with %s; dropped (ENOBUFS)", where, report_bytes(in->m.full_len),
-            in->no_fds ? "descriptors, which --no-fds refuses" : "more descriptors than there is room for");
+        return report_fail(STATUS_FDS, "%s: a message of %s came with %s; dropped (ENOBUFS)", where,
+                           report_bytes(m->full_len),
+                           no_fds ? "descriptors, which --no-fds refuses" : "more descriptors than there is room for");
     case -ECONNRESET:
         return report_fail(STATUS_PEER, "%s: the peer closed without reading all that was sent to it (ECONNRESET)",
                            where);
@@ -91,10 +91,17 @@ int incoming_failed(const struct incoming *in, const char *where, int err, size_
     }
 }
 
+int incoming_failed(const struct incoming *in, const char *where, int err, size_t max)
+{
+    return message_failed(&in->m, in->no_fds, where, err, max);
+}
+
 void incoming_close(struct incoming *in)
 {
     for (unsigned i = 0; i < in->m.fds_got; i++) {
-        close(in->fds[i]);
+        if (in->fds[i] >= 0) {
+            close(in->fds[i]);
+        }
     }
     in->m.fds_got = 0;
     if (in->pidfd >= 0) {

@@ -46,6 +46,7 @@ static const struct option_info infos[] = {
     {"cred", OPT_CRED, NULL, "credentials with each message: attach ours, or show those of each sender"},
     {"time", OPT_TIME, NULL, "when each message was sent; a stream has no such time"},
     {"pidfd", OPT_PIDFD, NULL, "ask for a pidfd of each sender, and show whether it still runs"},
+    {"engine", OPT_ENGINE, "NAME", "how to wait: io_uring, epoll or poll; the first of them that works"},
     {"timeout", OPT_TIMEOUT, "MS", "wait no longer than so many milliseconds; no limit"},
     {"json", OPT_JSON, NULL, "print one JSON object per line"},
     {"quiet", OPT_QUIET, NULL, "print no messages and no notes, errors alone"},
@@ -60,6 +61,11 @@ static const struct {
     const char *name;
     int type;
 } types[] = {{"seqpacket", SOCK_SEQPACKET}, {"stream", SOCK_STREAM}, {"dgram", SOCK_DGRAM}};
+
+static const struct {
+    const char *name;
+    unsigned flag;
+} engines[] = {{"io_uring", UNX_ENGINE_URING}, {"epoll", UNX_ENGINE_EPOLL}, {"poll", UNX_ENGINE_POLL}};
 
 const char *type_name(int type)
 {
@@ -125,6 +131,19 @@ static bool set_type(struct options *o, const char *arg)
         }
     }
     report_fail(STATUS_USAGE, "--type %s: not a type of socket; there are seqpacket, stream and dgram", arg);
+    return false;
+}
+
+static bool set_engine(struct options *o, const char *arg)
+{
+    for (size_t i = 0; i < sizeof(engines) / sizeof(*engines); i++) {
+        if (strcmp(engines[i].name, arg) == 0) {
+            o->engine = engines[i].flag;
+            o->engine_name = engines[i].name;
+            return true;
+        }
+    }
+    report_fail(STATUS_USAGE, "--engine %s: there are io_uring, epoll and poll", arg);
     return false;
 }
 
@@ -200,6 +219,8 @@ static bool set(struct options *o, const struct option_info *info, const char *a
     switch (info->bit) {
     case OPT_TYPE:
         return set_type(o, arg);
+    case OPT_ENGINE:
+        return set_engine(o, arg);
     case OPT_FD:
         return add_fd(o, arg);
     case OPT_NAME:

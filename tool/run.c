@@ -130,7 +130,7 @@ int job_start(struct job *j, char *const *command, const struct message *m, bool
 {
     int in[2] = {-1, -1}, out[2] = {-1, -1};
     int err = 0;
-    *j = (struct job){.in = -1, .out = -1};
+    *j = (struct job){.in = -1, .out = -1, .heard = !capture};
     if (pipe2(in, O_CLOEXEC) < 0 || (capture && pipe2(out, O_CLOEXEC) < 0) || (j->pid = fork()) < 0) {
         err = -errno;
         j->pid = 0;
@@ -159,13 +159,13 @@ int job_start(struct job *j, char *const *command, const struct message *m, bool
 
 static void feed(struct job *j)
 {
-    while (j->in >= 0) {
+    while (!j->fed) {
         const ssize_t n = j->done < j->len ? write(j->in, j->data + j->done, j->len - j->done) : 0;
         if (n > 0) {
             j->done += (size_t)n;
         } else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
             // A program need not read all of it.
-            close_one(&j->in);
+            j->fed = true;
         } else if (errno == EAGAIN) {
             return;
         }
@@ -176,14 +176,14 @@ void job_step(struct job *j, size_t max)
 {
     char buf[65536];
     feed(j);
-    while (j->out >= 0) {
+    while (!j->heard) {
         const ssize_t n = read(j->out, buf, sizeof(buf));
         if (n > 0) {
             text_add(&j->reply, buf, (size_t)n);
             j->over = j->reply.len > max;
         }
         if (n == 0 || j->over || (n < 0 && errno != EINTR && errno != EAGAIN)) {
-            close_one(&j->out);
+            j->heard = true;
         } else if (n < 0 && errno == EAGAIN) {
             return;
         }
@@ -197,8 +197,7 @@ bool job_reap(struct job *j, size_t max)
     }
     j->ended = true;
     job_step(j, max);
-    close_one(&j->in);
-    close_one(&j->out);
+    j->fed = j->heard = true;
     return true;
 }
 
@@ -228,8 +227,6 @@ bool job_result(const struct job *j, const char *where, const char *program, siz
 
 void job_free(struct job *j)
 {
-    close_one(&j->in);
-    close_one(&j->out);
     free(j->data);
     text_free(&j->reply);
     *j = (struct job){.in = -1, .out = -1};

@@ -2,13 +2,12 @@
 /*
  * The loop behind `unx listen` and `unx recv`.
  *
- * Promises: it sleeps when there is nothing to do; a full table of descriptors makes it look away from the listener for a
- * moment, so that newcomers wait in the backlog instead of making it spin; its socket file is removed when it ends, by a
- * signal too, and only if it is still its own.
+ * Promises: it sleeps when there is nothing to do, and what it does for one client does not depend on how many there
+ * are; its socket file is removed when it ends, by a signal too, and only if it is still its own; a signal does not
+ * lose what clients were told has gone, if it can be served within a second.
  *
- * What surprised us: poll(2) reports POLLHUP unasked, so a client that is not to be read now has to be left out of it; an
- * accept that fails for want of descriptors leaves the connection queued and the listener readable. poll(2) fails when it
- * is given more entries than RLIMIT_NOFILE, those that name no descriptor included.
+ * What surprised us: a packet of 4 MiB and more needs a buffer as large, but only the pages of it that were ever used
+ * take memory. So a few large ones are better than many that are too small.
  */
 #include "serve.h"
 #include <errno.h>
@@ -17,170 +16,24 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ACCEPTS_AT_ONCE 64
-#define ACCEPT_PAUSE_MS 100
+#define EVENTS 256
+#define PART_MAX ((size_t)64 << 10)
+/* Linux takes no larger packet, with pages of 4 KiB. */
+#define PACKET_MAX ((size_t)4352 << 10)
+#define POOL_MAX ((size_t)64 << 20)
 
-static void add_client(struct server *s, int fd, unsigned number, const struct unx_addr *from)
+static int wait_time(const struct server *s)
 {
-    if (s->nclients == s->clients_room) {
-        s->clients_room = s->clients_room * 2 + 16;
-        s->clients = must_alloc(s->clients, s->clients_room * sizeof(*s->clients));
+    if (s->draining) {
+        return deadline_left(s->drain_until);
     }
-    struct client *c = client_new(fd, number);
-    if (from) {
-        c->from = *from;
-    }
-    s->clients[s->nclients++] = c;
-}
-
-/* No more connections: nobody shall queue up in vain. */
-static void close_listener(struct server *s)
-{
-    target_close(&s->target, &s->listener);
-}
-
-static void pause_accepting(struct server *s, int err)
-{
-    if (!s->accept_noted) {
-        report("new connections wait: %s (%s)", strerror(-err), report_errno_name(err));
-    }
-    s->accept_paused = s->accept_noted = true;
-    s->accept_at = clock_ms() + ACCEPT_PAUSE_MS;
-}
-
-static bool admit(struct server *s, int fd, unsigned number, const struct unx_addr *from)
-{
-    const char *why = allow_connection(&s->allow, fd);
-    if (why) {
-        struct who who;
-        who_connected(&who, fd);
-        server_refused(s, &(struct message){.type = s->o->type, .connection = number, .peer = &who, .from = from}, why);
-        who_free(&who);
-    }
-    return !why;
-}
-
-static void accept_some(struct server *s)
-{
-    for (int i = 0; i < ACCEPTS_AT_ONCE && s->listener; i++) {
-        struct unx_addr from;
-        const int fd = unx_listener_accept(s->listener, s->o->time ? UNX_TIMESTAMP : 0, &from, 0);
-        if (fd == -EAGAIN) {
-            // Nobody waits any more.
-            s->accept_noted = false;
-            return;
-        }
-        if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM) {
-            pause_accepting(s, fd);
-            return;
-        }
-        if (fd < 0) {
-            report_error(DOING_RECV, s->o->operand, fd);
-            s->stop = true;
-            return;
-        }
-        s->accept_paused = false;
-        if (!admit(s, fd, ++s->connections, &from)) {
-            close(fd);
-            continue;
-        }
-        s->idle_since = clock_ms();
-        add_client(s, fd, s->connections, &from);
-        if (s->o->once) {
-            close_listener(s);
-        }
-    }
-}
-
-static int earlier(int a, int b)
-{
-    return a < 0 ? b : b < 0 || a < b ? a : b;
-}
-
-/* Adds what is open to what poll(2) looks at; returns where it stands there, or -1. */
-static int watch(struct server *s, int fd, int events)
-{
-    if (fd < 0) {
-        return -1;
-    }
-    if (s->npolls == s->polls_room) {
-        s->polls_room = s->polls_room * 2 + 64;
-        s->polls = must_alloc(s->polls, s->polls_room * sizeof(*s->polls));
-    }
-    s->polls[s->npolls] = (struct pollfd){.fd = fd, .events = (short)events};
-    return (int)s->npolls++;
-}
-
-static bool came(const struct server *s, int polled)
-{
-    return polled >= 0 && s->polls[polled].revents != 0;
-}
-
-static void watch_client(struct server *s, struct client *c)
-{
-    const bool reads = c->state == READING && client_may_read(s);
-    const bool answers = c->state == ANSWERING && !c->dgram;
-    const bool runs = c->state == RUNNING;
-    c->polled[0] = watch(s, reads || answers ? c->fd : -1, reads ? POLLIN : POLLOUT);
-    c->polled[1] = watch(s, runs ? c->job.in : -1, POLLOUT);
-    c->polled[2] = watch(s, runs ? c->job.out : -1, POLLIN);
-}
-
-/* What to wait for. Returns for how long. */
-static int fill_polls(struct server *s)
-{
-    const bool accepting = s->listener && s->o->type != SOCK_DGRAM && !s->accept_paused && !server_has_enough(s);
-    int timeout = s->accept_paused ? deadline_left(s->accept_at) : -1;
-    s->npolls = 0;
-    s->listener_polled = watch(s, accepting ? unx_listener_fd(s->listener) : -1, POLLIN);
-    for (size_t i = 0; i < s->nclients; i++) {
-        struct client *c = s->clients[i];
-        watch_client(s, c);
-        if (c->state == ANSWERING && c->dgram) {
-            timeout = earlier(timeout, deadline_left(c->retry_at));
-        }
-    }
-    if (s->o->timeout >= 0 && s->jobs == 0) {
-        timeout = earlier(timeout, deadline_left(s->idle_since + s->o->timeout));
-    }
-    return timeout;
-}
-
-static void serve_clients(struct server *s, size_t n, bool ended)
-{
-    for (size_t i = 0; i < n && !s->stop; i++) {
-        struct client *c = s->clients[i];
-        if (c->state == RUNNING && (came(s, c->polled[1]) || came(s, c->polled[2]) || ended)) {
-            client_run(s, c, ended);
-        } else if (c->state == ANSWERING && (came(s, c->polled[0]) || (c->dgram && clock_ms() >= c->retry_at))) {
-            client_answer(s, c);
-        } else if (c->state == READING && came(s, c->polled[0]) && client_may_read(s)) {
-            client_receive(s, c);
-        }
-    }
-}
-
-static void drop_done(struct server *s)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < s->nclients; i++) {
-        struct client *c = s->clients[i];
-        if (c->done) {
-            s->stop |= c->dgram;
-            client_free(c);
-            // Its descriptor may be what newcomers wait for.
-            s->accept_at = 0;
-        } else {
-            s->clients[kept++] = c;
-        }
-    }
-    s->nclients = kept;
+    return s->o->timeout >= 0 && s->jobs == 0 ? deadline_left(s->idle_since + s->o->timeout) : -1;
 }
 
 static bool busy(const struct server *s)
 {
-    for (size_t i = 0; i < s->nclients; i++) {
-        if (s->clients[i]->state != READING) {
+    for (const struct client *c = s->clients; c; c = c->next) {
+        if (c->state != READING) {
             return true;
         }
     }
@@ -192,66 +45,89 @@ static bool finished(const struct server *s)
     if (s->stop || ending_signal) {
         return true;
     }
+    if (s->draining && deadline_left(s->drain_until) == 0) {
+        return true;
+    }
     return server_has_enough(s) ? !busy(s) : !s->listener && s->nclients == 0;
 }
 
 static void check_idle(struct server *s)
 {
-    if (s->o->timeout >= 0 && s->jobs == 0 && !server_has_enough(s) &&
+    if (s->o->timeout >= 0 && s->jobs == 0 && !server_has_enough(s) && !s->draining &&
         deadline_left(s->idle_since + s->o->timeout) == 0) {
         report_fail(STATUS_TIMEOUT, "%s: nothing came for %d ms (ETIMEDOUT)", s->o->operand, s->o->timeout);
         s->stop = true;
     }
 }
 
-static void loop(struct server *s, const sigset_t *while_waiting)
+/* A signal came: nobody else is served, and nothing else than what is queued. */
+static void drain(struct server *s)
+{
+    s->draining = true;
+    s->drain_until = deadline_after(DRAIN_MS);
+    // A second one does not wait.
+    ending_signal = 0;
+    if (s->listener) {
+        unx_listener_stop(s->listener, 0);
+    }
+    accept_last(s);
+    for (struct client *c = s->clients, *next; c; c = next) {
+        next = c->next;
+        client_drain(s, c);
+    }
+}
+
+static void move(struct server *s, int timeout)
+{
+    struct unx_event events[EVENTS];
+    const int n = signals_reap(s->engine, events, EVENTS, timeout, &s->while_waiting);
+    for (int i = 0; i < n; i++) {
+        struct task *t = (struct task *)events[i].op;
+        t->then(s, t->of, &events[i]);
+    }
+    if (n < 0) {
+        report_error(DOING_OTHER, unx_engine_backend(s->engine), n);
+        s->stop = true;
+    }
+}
+
+static void loop(struct server *s)
 {
     s->idle_since = clock_ms();
     while (!finished(s)) {
-        const int timeout = fill_polls(s);
-        const struct timespec ts = {timeout / 1000, timeout % 1000 * 1000000L};
-        const size_t n = s->nclients;
-        if (ppoll(s->polls, s->npolls, timeout < 0 ? NULL : &ts, while_waiting) < 0) {
-            if (errno != EINTR) {
-                report_error(DOING_OTHER, "poll", -errno);
-                return;
-            }
-            // After a signal poll(2) has not written its answers.
-            for (size_t i = 0; i < s->npolls; i++) {
-                s->polls[i].revents = 0;
-            }
+        move(s, wait_time(s));
+        if (child_ended) {
+            child_ended = 0;
+            programs_reap(s);
         }
-        const bool ended = child_ended;
-        child_ended = 0;
-        serve_clients(s, n, ended);
-        if (came(s, s->listener_polled) && !s->stop && !ending_signal) {
-            accept_some(s);
-        }
-        drop_done(s);
-        if (s->accept_paused && deadline_left(s->accept_at) == 0) {
-            s->accept_paused = false;
-            accept_some(s);
+        if (ending_signal && !s->is_recv && !s->draining && !s->stop) {
+            drain(s);
         }
         check_idle(s);
     }
 }
 
-static void end(struct server *s)
+static bool open_engine(struct server *s)
 {
-    close_listener(s);
-    for (size_t i = 0; i < s->nclients; i++) {
-        if (s->clients[i]->state == RUNNING && ending_signal) {
-            kill(s->clients[i]->job.pid, SIGTERM);
-        }
-        client_free(s->clients[i]);
+    const struct options *o = s->o;
+    int r = unx_engine_new(&s->engine, 0, o->engine);
+    if (r == -EOPNOTSUPP && o->engine) {
+        report_fail(STATUS_SYSTEM, "--engine %s: does not work here (EOPNOTSUPP)", o->engine_name);
+        return false;
     }
-    incoming_free(&s->in);
-    target_free(&s->target);
-    free(s->clients);
-    free(s->polls);
+    const size_t largest = o->type == SOCK_STREAM ? PART_MAX : PACKET_MAX;
+    s->max = s->standing && o->max > largest ? largest : o->max;
+    if (r == 0 && s->standing) {
+        const size_t n = POOL_MAX / s->max;
+        r = unx_engine_buffers(s->engine, n < 16 ? 16 : n > 256 ? 256 : (unsigned)n, s->max);
+    }
+    if (r < 0) {
+        report_error(DOING_OTHER, "engine", r);
+    }
+    return r == 0;
 }
 
-static bool start(struct server *s)
+static bool open_socket(struct server *s)
 {
     const struct options *o = s->o;
     const bool packets = o->type != SOCK_STREAM;
@@ -262,28 +138,48 @@ static bool start(struct server *s)
     const unsigned flags = needed | UNX_NONBLOCK | (o->no_fds ? 0 : UNX_PASSFDS) |
                            (packets || o->cred || o->pidfd ? UNX_PASSCRED : 0) |
                            (o->cred || dgram ? UNX_PASSPIDFD | UNX_PASSSEC : 0);
-    int r = target_open(&s->target, &s->listener, o, flags, needed);
+    const int r = target_open(&s->target, &s->listener, o, flags, needed);
     if (r == -EOPNOTSUPP && o->pidfd) {
         report_fail(STATUS_SYSTEM, "--pidfd: this kernel tells no pidfd of a sender; Linux 6.5 does (EOPNOTSUPP)");
         return false;
     }
     if (r < 0) {
         target_open_failed(&s->target, r);
+    }
+    return r >= 0;
+}
+
+static bool start(struct server *s)
+{
+    if (!open_engine(s) || !open_socket(s) || !accept_start(s)) {
         return false;
     }
-    if (dgram) {
-        // The client that never ends owns a descriptor as any other.
-        r = unx_dup(unx_listener_fd(s->listener));
-        if (r < 0) {
-            report_error(DOING_OTHER, o->operand, r);
-            return false;
-        }
-        add_client(s, r, 0, NULL);
-    }
-    if (!o->quiet) {
-        report("%s: %s (%s)", o->operand, s->is_recv ? "waiting" : "listening", type_name(o->type));
+    if (!s->o->quiet) {
+        report("%s: %s (%s)", s->o->operand, s->is_recv ? "waiting" : "listening", type_name(s->o->type));
     }
     return true;
+}
+
+/* What is out comes back; that cannot take long. */
+static void end(struct server *s)
+{
+    const int64_t deadline = deadline_after(DRAIN_MS);
+    if (s->draining && s->nclients > 0 && !s->o->quiet) {
+        report("%s: %u client%s could not be served to the end", s->o->operand, s->nclients,
+               s->nclients == 1 ? "" : "s");
+    }
+    s->stop = true;
+    accept_end(s);
+    for (struct client *c = s->clients; c; c = c->next) {
+        client_close(s, c);
+    }
+    programs_leave(s);
+    while (s->engine && (s->nclients > 0 || s->programs || s->accept_ending) && deadline_left(deadline) > 0) {
+        move(s, deadline_left(deadline));
+    }
+    unx_engine_free(s->engine);
+    incoming_free(&s->in);
+    target_free(&s->target);
 }
 
 static bool options_fit(const struct server *s)
@@ -301,10 +197,17 @@ static bool options_fit(const struct server *s)
     return false;
 }
 
+/* Whether standing receives bring all that is asked for, and may bring it at any time. */
+static bool may_stand(const struct options *o, bool is_recv)
+{
+    return !is_recv && !o->command && !o->cred && o->type != SOCK_DGRAM &&
+           (o->type == SOCK_STREAM || sysconf(_SC_PAGESIZE) == 4096);
+}
+
 int serve(const struct options *o, bool is_recv)
 {
-    struct server s = {.o = o, .is_recv = is_recv, .allow = o->allow};
-    sigset_t while_waiting;
+    struct server s = {.o = o, .is_recv = is_recv, .allow = o->allow, .accept_fd = -1};
+    s.standing = may_stand(o, is_recv);
     s.whole_streams = o->type == SOCK_STREAM && (is_recv || o->command);
     if (!target_parse(&s.target, o->operand)) {
         return STATUS_USAGE;
@@ -318,13 +221,13 @@ int serve(const struct options *o, bool is_recv)
     }
     incoming_init(&s.in, o->no_fds);
     // Before the file is there: from then on a signal has something to remove.
-    signals_catch(&while_waiting);
+    signals_catch(&s.while_waiting);
     if (start(&s)) {
-        loop(&s, &while_waiting);
+        loop(&s);
     }
     end(&s);
     if (is_recv && ending_signal) {
-        signals_die(ending_signal, &while_waiting);
+        signals_die(ending_signal, &s.while_waiting);
     }
     return report_status();
 }

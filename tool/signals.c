@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 volatile sig_atomic_t ending_signal, child_ended;
+static struct unx_engine *volatile waiting;
 
 static void on_signal(int sig)
 {
@@ -17,6 +18,9 @@ static void on_signal(int sig)
         child_ended = 1;
     } else {
         ending_signal = sig;
+    }
+    if (waiting) {
+        unx_engine_wake(waiting);
     }
 }
 
@@ -39,6 +43,18 @@ void signals_catch(sigset_t *while_waiting)
         sigdelset(while_waiting, signals[i]);
     }
     sigprocmask(SIG_BLOCK, &block, NULL);
+}
+
+int signals_reap(struct unx_engine *e, struct unx_event *ev, unsigned max, int timeout, const sigset_t *while_waiting)
+{
+    sigset_t before;
+    // One that comes before the wait is not lost: the wake-up stays until somebody waits.
+    waiting = e;
+    sigprocmask(SIG_SETMASK, while_waiting, &before);
+    const int n = unx_engine_reap(e, ev, max, timeout);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    waiting = NULL;
+    return n;
 }
 
 void signals_release(void)

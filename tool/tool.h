@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <unx/engine.h>
 #include <unx/listener.h>
 #include <unx/policy.h>
 #include <unx/unx.h>
@@ -107,6 +108,8 @@ struct options {
     unsigned children;
     const char **names;
     unsigned nnames;
+    unsigned engine; /* UNX_ENGINE_*; 0: the best that works */
+    const char *engine_name;
     char **command;
 };
 
@@ -144,6 +147,7 @@ struct verb {
 #define OPT_CHILDREN 0x800000u
 #define OPT_SEQPACKET 0x1000000u
 #define OPT_MANY 0x2000000u /* takes any number of addresses, and has to have a program */
+#define OPT_ENGINE 0x4000000u
 
 /* true: go on; false: *status is what the process ends with. */
 bool options_parse(struct options *o, const struct verb *verb, int argc, char **argv, int *status);
@@ -245,8 +249,10 @@ struct message {
 void incoming_init(struct incoming *in, bool no_fds);
 /* As unx_recv() without waiting. The room grows up to max; a packet beyond it is dropped and -EMSGSIZE. */
 int incoming_recv(struct incoming *in, int fd, size_t max, unsigned flags);
-/* Says what went wrong with one message or the whole socket; returns the status. */
+/* Says what went wrong with one message (m) or the whole socket; returns the status. */
+int message_failed(const struct unx_msg *m, bool no_fds, const char *where, int err, size_t max);
 int incoming_failed(const struct incoming *in, const char *where, int err, size_t max);
+/* Closes what came with it but for what somebody took, and has replaced by -1. */
 void incoming_close(struct incoming *in);
 void incoming_free(struct incoming *in);
 /* A block of lines, or one JSON object. */
@@ -322,6 +328,8 @@ extern volatile sig_atomic_t ending_signal, child_ended;
 
 /* They are blocked from now on but for ppoll(2) with this mask. */
 void signals_catch(sigset_t *while_waiting);
+/* As unx_engine_reap(), and they come while it waits; one ends the wait. */
+int signals_reap(struct unx_engine *e, struct unx_event *ev, unsigned max, int timeout, const sigset_t *while_waiting);
 /* For a program that this process becomes: those that came meanwhile end it. */
 void signals_release(void);
 /* Dies of it. */
@@ -330,12 +338,13 @@ void signals_die(int sig, const sigset_t *while_waiting);
 /* ---- run.c: a program for a message ---- */
 
 struct job {
-    pid_t pid;   /* 0: none */
-    int in, out; /* our ends, -1: closed */
+    pid_t pid;
+    int in, out; /* our ends, which the caller closes; -1: none */
     char *data;
     size_t len, done;
     struct text reply;
-    bool over; /* it printed more than max */
+    bool fed, heard; /* nothing more is to be written to it, to be read from it */
+    bool over;       /* it printed more than max */
     int wait_status;
     bool ended;
 };
@@ -351,7 +360,7 @@ void run_or_exit(char *const *command, const int *fds, unsigned n, const char *c
 void run_peer(const struct who *w, const struct unx_addr *from);
 /* false: a line says how it ended, and the status is set. */
 bool run_result(int wait_status, const char *where, const char *program);
-/* 0 or a negative errno value. Without capture the program's standard output is ours. */
+/* 0, or a negative errno value and nothing is open. Without capture the program's standard output is ours. */
 int job_start(struct job *j, char *const *command, const struct message *m, bool capture);
 /* Feeds and reads what can be without waiting. */
 void job_step(struct job *j, size_t max);

@@ -8,10 +8,12 @@ set -eu
 build="gcc libc6-dev meson ninja-build pkg-config util-linux liburing-dev"
 test="$build g++ clang libclang-rt-14-dev socat python3 procps iproute2 strace systemd"
 test="$test libuv1-dev libglib2.0-dev libsystemd-dev libevent-dev libev-dev"
+bench="$build g++ libuv1-dev libevent-dev libglib2.0-dev libboost-dev"
 lint="$test clang-format mandoc shellcheck binutils git"
 
 case "${1-build}" in
-build | bench) wanted=$build ;;
+build) wanted=$build ;;
+bench) wanted=$bench ;;
 test) wanted=$test ;;
 lint) wanted=$lint ;;
 *)

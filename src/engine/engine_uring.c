@@ -159,7 +159,7 @@ static int nest(struct unx_engine *e)
             l->armed = l->by_epoll ? l->armed : 0;
         }
     }
-    u->polls = 0;
+    u->polls = u->looked = 0;
     run_line(e, e->event, line_at(e, e->event));
     run_line(e, u->epoll, line_at(e, u->epoll));
     return u->ring.ring_fd;

@@ -47,7 +47,7 @@ struct op {
     bool silent;            /* and will say nothing if all goes well */
     bool reset;             /* a reset came, what is queued comes first */
     bool ending;            /* the backend will let go of it, and `result` is known */
-    bool hup;               /* the other side has ended */
+    bool hup;               /* a datagram socket was shut down for receiving */
     size_t gone;            /* bytes of a stream that went */
     int pause_ms;           /* until the next attempt */
     int why;                /* the result if the backend ends it without one: -ECANCELED, -ETIMEDOUT; 0: nobody asked */
@@ -196,8 +196,9 @@ void time_clear(struct unx_engine *e, struct op *op);
 #define BUFFER_ROOM (BUFFER_HEAD + BUFFER_NAME + RECV_CONTROL_MAX)
 
 int buffer_pool(struct unx_engine *e, bool shared);
-/* A free one, made ready for a receive; NULL: none is left. */
+/* A free one; NULL: none is left. */
 struct buffer *buffer_take(struct unx_engine *e);
+/* Makes one ready for a receive. */
 void buffer_ready(const struct unx_engine *e, struct buffer *b, bool plain, bool source);
 void buffer_put(struct unx_engine *e, struct buffer *b);
 /* What was received goes to the caller. */

@@ -345,7 +345,7 @@ static bool start_recv(struct unx_engine *e, struct op *op)
     io_uring_sqe_set_flags(sqe, IOSQE_BUFFER_SELECT);
     sqe->buf_group = 0;
     io_uring_sqe_set_data(sqe, op);
-    if (op->hup && op->type == SOCK_DGRAM) {
+    if (op->hup) {
         /* It is to take what is queued, and not to wait for more. */
         uring_stop(e, op);
     }

@@ -99,18 +99,12 @@ static void recv_over(struct unx_engine *e, struct op *op, int res)
     }
     if ((res >= 0 || res == -ECANCELED) && op->why == 0) {
         /* To look for the end, or behind an empty packet. Datagrams that are queued come before the end. */
-        const bool queued = op->type != SOCK_DGRAM || sys_recv(op->fd, NULL, 0, MSG_PEEK | MSG_DONTWAIT) != -EAGAIN;
-        res = !op->hup || queued ? -EAGAIN : 0;
-        engine_done(e, op, res);
+        const bool end = op->hup && sys_recv(op->fd, NULL, 0, MSG_PEEK | MSG_DONTWAIT) == -EAGAIN;
+        engine_done(e, op, end ? 0 : -EAGAIN);
         return;
     }
     if (res == -ENOBUFS && op->why == 0 && uring_offer_more(e)) {
         res = -EAGAIN;
-    }
-    if (res == -EINVAL) {
-        /* What a stream says that was never connected. */
-        struct receiving t = {.plain = NULL};
-        res = (int)recv_take_on(op->fd, &t, 0, UNX_DONTWAIT, res);
     }
     engine_done(e, op, res < 0 ? res : -ECANCELED);
 }

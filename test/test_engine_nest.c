@@ -347,10 +347,42 @@ static void in_another_engine(struct unx_engine *e)
     leave_pair(e, s);
 }
 
+/* An engine may have worked before it is nested: what fails then is told as ever, all at once too. */
+static void after_work(struct unx_engine *e)
+{
+    enum { MOST = 6 };
+    struct job jobs[MOST];
+    for (unsigned n = 1; n <= MOST; n++) {
+        ROW("%u sends", n);
+        struct unx_engine *other = engine_make(0);
+        for (int nested = 0; nested < 2; nested++) {
+            int s[MOST][2];
+            const unsigned count = nested ? MOST : n;
+            for (unsigned i = 0; i < count; i++) {
+                raw_pair(SOCK_SEQPACKET, s[i]);
+                close(s[i][1]);
+                job_send_text(other, &jobs[i], s[i][0], "x");
+            }
+            for (unsigned i = 0; i < count; i++) {
+                JOB_LAST(other, &jobs[i], -EPIPE);
+            }
+            for (unsigned i = 0; i < count; i++) {
+                struct unx_op closing = {0};
+                START(unx_engine_close(other, &closing, s[i][0]));
+                LAST(other, &closing, 0);
+            }
+            const int fd = unx_engine_fd(other);
+            CHECK(fd >= 0 || fd == -EOPNOTSUPP);
+        }
+        engine_done(other);
+    }
+    (void)e;
+}
+
 static const struct engine_case cases[] = {
     ENGINE_CASE(operations),        ENGINE_CASE(asked_for_in_time), ENGINE_CASE(deadlines),
     ENGINE_CASE(wake_and_post),     ENGINE_CASE(standing_ones),     ENGINE_CASE(what_is_left),
-    ENGINE_CASE(in_a_foreign_loop), ENGINE_CASE(in_another_engine),
+    ENGINE_CASE(in_a_foreign_loop), ENGINE_CASE(in_another_engine), ENGINE_CASE(after_work),
 };
 
 int main(int argc, char **argv)

@@ -16,8 +16,8 @@
 #define EVENTS 64
 
 struct connection {
+    int fd;                /* in front: in the same line of the cache as the beginning of the operation */
     struct unx_op receive; /* its `data` is this */
-    int fd;
 };
 
 struct reply {

@@ -308,6 +308,7 @@ static void take_late(void *arg, const struct unx_event *ev)
 /* A standing receive and a deadline are out. The timer of the loop, and the deadline, are all that wakes it. */
 static void idle_sleeps(struct unx_engine *e)
 {
+    raw_need_quiet();
     if (!begin(e, take_late))
         return;
     int s[2], t[2];

@@ -197,6 +197,7 @@ static void take_failure(void *arg, const struct unx_event *ev)
 /* Its descriptor is exchanged for one that it cannot use, and that is readable for loops that poll by number. */
 void failure_is_told(struct unx_engine *e)
 {
+    raw_need_quiet();
     if (engine_flag() == UNX_ENGINE_URING)
         SKIP("a ring does not fail so");
     if (!begin(e, take_failure))

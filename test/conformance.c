@@ -21,11 +21,13 @@
 #define PIPES 3
 
 int (*conformance_close)(int fd) = close;
+struct conformance_frames conformance_frames;
 
 struct run {
     const struct way *way;
     const struct row *row;
     int type;
+    bool framed; /* packets, although the type is a stream */
     int near, far;
     int pipes[PIPES][2];
     unsigned packets_sent, packets_got; /* packet i carries a pattern of its own */
@@ -35,13 +37,23 @@ struct run {
     char name[32];
 };
 
+static const char *type_name(const struct run *r)
+{
+    return r->framed ? "frames" : raw_type_name(r->type);
+}
+
+static bool bytes_alone(const struct run *r)
+{
+    return r->type == SOCK_STREAM && !r->framed;
+}
+
 static void differs(struct run *r, const char *what, long long got, long long want)
 {
     if (r->failures++ > 0 && r->brief) {
         return;
     }
-    NOTE("%s, %s, %s: receive %u: %s is %lld, want %lld", r->way->name, raw_type_name(r->type), r->row->name,
-         r->receives, what, got, want);
+    NOTE("%s, %s, %s: receive %u: %s is %lld, want %lld", r->way->name, type_name(r), r->row->name, r->receives, what,
+         got, want);
     r->failures++;
 }
 
@@ -55,7 +67,7 @@ static void same(struct run *r, const char *what, long long got, long long want)
 /* Where the pattern of what is received next begins. */
 static size_t pattern_at(const struct run *r)
 {
-    return r->type == SOCK_STREAM ? r->stream_got : r->packets_got * 1000;
+    return bytes_alone(r) ? r->stream_got : r->packets_got * 1000;
 }
 
 static void far_sends(struct run *r, const struct step *s)
@@ -65,8 +77,8 @@ static void far_sends(struct run *r, const struct step *s)
     for (int i = 0; i < s->fds; i++) {
         fds[i] = r->pipes[i % PIPES][1];
     }
-    raw_pattern(data, (size_t)s->bytes, r->type == SOCK_STREAM ? r->stream_sent : r->packets_sent * 1000);
-    raw_send(r->far, data, (size_t)s->bytes, fds, (unsigned)s->fds);
+    raw_pattern(data, (size_t)s->bytes, bytes_alone(r) ? r->stream_sent : r->packets_sent * 1000);
+    (r->framed ? conformance_frames.send : raw_send)(r->far, data, (size_t)s->bytes, fds, (unsigned)s->fds);
     r->packets_sent++;
     r->stream_sent += (size_t)s->bytes;
 }
@@ -162,12 +174,18 @@ static void advance(struct run *r, const struct want *w)
     if ((w->flags & (UNX_PEEK | UNX_PEEK_FDS)) != 0) {
         return;
     }
-    if (r->type == SOCK_STREAM) {
+    if (bytes_alone(r)) {
         r->stream_got += w->result == 1 ? w->len : w->lost;
     } else if (w->result == 1 || w->result == -ENOBUFS || w->result == -EMFILE ||
                (w->result == -EMSGSIZE && (w->flags & UNX_KEEP) == 0)) {
         r->packets_got++;
     }
+}
+
+/* Descriptors that the way has taken and not yet given. */
+static int held(const struct run *r)
+{
+    return r->framed ? (int)conformance_frames.held() : 0;
 }
 
 static void near_receives(struct run *r, const struct want *w)
@@ -191,7 +209,7 @@ static void near_receives(struct run *r, const struct want *w)
     m.cred = w->cred != WHO_UNASKED && (r->way->can & CAN_CRED) != 0 ? &cred : NULL;
     m.addr = w->from != WHO_UNASKED ? &addr : NULL;
     const struct unx_msg before = m;
-    const int open_before = harness_nfds();
+    const int open_before = harness_nfds(), held_before = held(r);
     if (w->table > 0) {
         raw_limit((unsigned)w->table - 1);
     }
@@ -201,7 +219,7 @@ static void near_receives(struct run *r, const struct want *w)
         raw_unlimit();
     }
     same(r, "the caller's half unchanged", memcmp(&before, &m, offsetof(struct unx_msg, len)), 0);
-    same(r, "descriptors that were opened", harness_nfds() - open_before, m.fds_got);
+    same(r, "descriptors that were opened", harness_nfds() - open_before - (held(r) - held_before), m.fds_got);
     if (room.iov_len < sizeof data) {
         same(r, "the byte behind the room", data[room.iov_len], 0x55);
     }
@@ -299,6 +317,9 @@ static void run_row(struct run *r)
     raw_pair(r->type, s);
     r->near = s[0];
     r->far = s[1];
+    if (r->framed) {
+        conformance_frames.begin(r->near, r->far);
+    }
     for (unsigned i = 0; i < PIPES; i++) {
         raw_pipe(r->pipes[i]);
     }
@@ -319,17 +340,22 @@ static void run_row(struct run *r)
 /* Runs a row on one type, and counts in `n`: failed checks, rows run, rows skipped. */
 static void run_on(const struct way *way, const struct row *row, unsigned t, unsigned n[3])
 {
-    static const unsigned bits[3] = {CAN_SEQPACKET, CAN_STREAM, CAN_DGRAM};
+    static const unsigned bits[4] = {CAN_SEQPACKET, CAN_STREAM, CAN_DGRAM, CAN_FRAMES};
+    const bool framed = bits[t] == CAN_FRAMES;
+    const int type = framed ? SOCK_STREAM : raw_types[t];
     if ((row->types & bits[t]) == 0) {
         return;
     }
     if ((way->can & bits[t]) == 0) {
-        NOTE("skipped: %s, %s: %s does not work on this type", raw_type_name(raw_types[t]), row->name, way->name);
-        n[2]++;
+        /* A way is for frames or for the system's types: the other rows are not what it lacks. */
+        if (framed == ((way->can & CAN_FRAMES) != 0)) {
+            NOTE("skipped: %s, %s: %s does not work on this type", raw_type_name(type), row->name, way->name);
+            n[2]++;
+        }
         return;
     }
-    struct run r = {.way = way, .row = row, .type = raw_types[t], .brief = n[0] > 10};
-    ROW("%s, %s, %s", way->name, raw_type_name(r.type), row->name);
+    struct run r = {.way = way, .row = row, .type = type, .framed = framed, .brief = n[0] > 10};
+    ROW("%s, %s, %s", way->name, type_name(&r), row->name);
     run_row(&r);
     n[0] += r.failures;
     n[1]++;
@@ -345,7 +371,7 @@ unsigned conformance_run(const struct way *way)
             n[2]++;
             continue;
         }
-        for (unsigned t = 0; t < 3; t++) {
+        for (unsigned t = 0; t < 4; t++) {
             run_on(way, &conformance_rows[i], t, n);
         }
     }

@@ -25,8 +25,9 @@
 #define CAN_TRY 0x1000u      /* never waits: -EAGAIN when nothing is there */
 #define CAN_ROOM 0x2000u     /* takes the caller's room in bytes */
 #define CAN_FD_ROOM 0x4000u  /* takes the caller's room for descriptors */
+#define CAN_FRAMES 0x8000u   /* makes packets of a stream: the way says how they are sent */
 #define CAN_TYPES (CAN_SEQPACKET | CAN_STREAM | CAN_DGRAM)
-#define CAN_ALL 0x7fffu
+#define CAN_ALL 0x7fffu /* of the system's own types */
 
 /* One way of receiving. recv has the contract of unx_recv(): m has one element of room, and the answer goes into m. */
 struct way {
@@ -40,6 +41,15 @@ unsigned conformance_run(const struct way *way);
 
 /* Closes the receiving side at the end of a row: close(2), unless a way has to be told. */
 extern int (*conformance_close)(int fd);
+
+/* What a way that CAN_FRAMES needs besides: it begins with a new pair; sends a packet from the far side; says how
+ * many descriptors it has taken and not given. */
+struct conformance_frames {
+    void (*begin)(int near, int far);
+    void (*send)(int far, const void *p, size_t n, const int *fds, unsigned nfds);
+    unsigned (*held)(void);
+};
+extern struct conformance_frames conformance_frames;
 
 /* ---- Between the script and its rows ---- */
 
@@ -84,7 +94,7 @@ struct step {
 
 struct row {
     const char *name;
-    unsigned types; /* CAN_SEQPACKET, CAN_STREAM, CAN_DGRAM */
+    unsigned types; /* CAN_SEQPACKET, CAN_STREAM, CAN_DGRAM, CAN_FRAMES */
     const struct step *steps;
 };
 

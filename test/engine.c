@@ -53,7 +53,7 @@ struct unx_engine *engine_make(unsigned depth)
     return e;
 }
 
-void engine_done(struct unx_engine *e)
+void engine_used(struct unx_engine *e)
 {
     struct unx_event ev;
     ROW("after the end of the case");
@@ -67,7 +67,7 @@ static void run_one(void)
 {
     struct unx_engine *e = engine_make(0);
     engine_cases[number() % engine_ncases].run(e);
-    engine_done(e);
+    engine_used(e);
 }
 
 int engine_main(int argc, char **argv, const struct engine_case *cases, size_t n)
@@ -104,7 +104,7 @@ struct unx_event engine_next(const char *file, int line, struct unx_engine *e)
     }
 }
 
-void engine_quiet(const char *file, int line, struct unx_engine *e, int ms)
+void engine_silent(const char *file, int line, struct unx_engine *e, int ms)
 {
     struct unx_event ev;
     const int n = QUIET(unx_engine_reap(e, &ev, 1, ms));

@@ -35,21 +35,21 @@ const char *engine_name(void);
 struct unx_engine *engine_make(unsigned depth);
 
 /* Nothing is there to reap and nothing is out: frees it. */
-void engine_done(struct unx_engine *e);
+void engine_used(struct unx_engine *e);
 
 /* Starting an operation succeeds and leaves errno alone. */
 #define START(call) CHECK_INT(QUIET(call), 0)
 
 /* One event, within ten seconds. None within so many milliseconds. */
 #define NEXT(e) engine_next(__FILE__, __LINE__, e)
-#define QUIET_FOR(e, ms) engine_quiet(__FILE__, __LINE__, e, ms)
+#define QUIET_FOR(e, ms) engine_silent(__FILE__, __LINE__, e, ms)
 
 /* The next event is the last one of this operation, or one of several, with this result. */
 #define LAST(e, op, want) engine_expect(__FILE__, __LINE__, e, op, 0, want)
 #define MORE(e, op, want) engine_expect(__FILE__, __LINE__, e, op, UNX_MORE, want)
 
 struct unx_event engine_next(const char *file, int line, struct unx_engine *e);
-void engine_quiet(const char *file, int line, struct unx_engine *e, int ms);
+void engine_silent(const char *file, int line, struct unx_engine *e, int ms);
 struct unx_event engine_expect(const char *file, int line, struct unx_engine *e, const struct unx_op *op,
                                unsigned flags, int want);
 

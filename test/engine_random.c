@@ -2,6 +2,9 @@
 /*
  * Random steps (engine_script.h): which kind, on which socket, how large, how long. Sockets whose two ends are well are chosen most
  * often, and the others are closed first, because dead sockets have little to tell.
+ *
+ * Decisions may come from bytes instead, those of a fuzzer: then each takes as few of them as it needs, so that changing one byte
+ * changes one decision.
  */
 #include "engine_script.h"
 #include "harness.h"
@@ -10,8 +13,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+static unsigned next_byte(struct dice *d)
+{
+    if (d->nbytes == 0) {
+        return 0;
+    }
+    d->nbytes--;
+    return *d->bytes++;
+}
+
 unsigned dice_roll(struct dice *d, unsigned n)
 {
+    if (d->bytes != NULL) {
+        unsigned roll = 0;
+        for (unsigned left = n - 1; left > 0; left >>= 8) {
+            roll = roll << 8 | next_byte(d);
+        }
+        return roll % n;
+    }
     uint64_t z = d->state += 0x9e3779b97f4a7c15u;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
@@ -23,8 +42,25 @@ static int slot(struct dice *d)
     return (int)dice_roll(d, SLOTS);
 }
 
+/* By bytes: one of those that there are. `is` NULL: a slot that is not in use. */
+static int one_of(struct dice *d, bool (*is)(const struct plan *, int))
+{
+    int fit[SLOTS];
+    unsigned n = 0;
+    for (int i = 0; i < SLOTS; i++) {
+        const bool in_use = d->plan.slots[i].used;
+        if (is == NULL ? !in_use : in_use && d->plan.slots[i].whole && is(&d->plan, i)) {
+            fit[n++] = i;
+        }
+    }
+    return n == 0 ? 0 : fit[dice_roll(d, n)];
+}
+
 static int unused(struct dice *d)
 {
+    if (d->bytes != NULL) {
+        return one_of(d, NULL);
+    }
     for (unsigned i = 0; i < 200; i++) {
         const int n = slot(d);
         if (!d->plan.slots[n].used) {
@@ -37,6 +73,9 @@ static int unused(struct dice *d)
 /* A slot in use of which `is` holds. */
 static int used(struct dice *d, bool (*is)(const struct plan *, int))
 {
+    if (d->bytes != NULL) {
+        return one_of(d, is);
+    }
     for (unsigned i = 0; i < 200; i++) {
         const int n = slot(d);
         if (d->plan.slots[n].used && d->plan.slots[n].whole && is(&d->plan, n)) {

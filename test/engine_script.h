@@ -179,6 +179,8 @@ bool plan_senders_wait(const struct plan *p, int slot);                /* for ro
 
 struct dice {
     uint64_t state;
+    const unsigned char *bytes; /* where decisions come from instead, until they are used up; NULL: from `state` */
+    size_t nbytes;
     struct plan plan;
     struct script script;
 };
@@ -186,6 +188,7 @@ struct dice {
 unsigned dice_roll(struct dice *d, unsigned n);
 void dice_step(struct dice *d, struct step *s); /* any step, legal or not */
 struct script script_random(uint64_t seed, unsigned operations, bool plain);
+struct script script_from_bytes(const unsigned char *p, size_t n, unsigned operations, bool plain);
 struct script script_filtered(const struct script *from,
                               const bool *keep); /* what is still legal of the steps to keep */
 void script_free(struct script *s);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Writing random scripts (engine_script.h): steps are thrown until one is legal, and the model does each of them at once, because
- * what is legal next depends on it. The end of a script closes everything in an order in which blocking calls come back, too.
+ * what is legal next depends on it. Or decisions come from bytes, until they are used up. The end of a script closes everything in an order in which blocking calls come back, too.
  */
 #include "engine_script.h"
 #include "harness.h"
@@ -61,35 +61,61 @@ static void finish(struct dice *d)
             side_complain(p->model, "cannot be closed at the end", (int)d->script.n);
         }
     }
-    d->script.steps[d->script.n - 1].last = true;
+    if (d->script.n > 0) {
+        d->script.steps[d->script.n - 1].last = true;
+    }
+}
+
+static struct dice *start(unsigned max, bool plain, struct side *model)
+{
+    struct dice *d = calloc(1, sizeof *d);
+    CHECK(d != NULL);
+    d->script = (struct script){.steps = calloc(max, sizeof(struct step)), .max = max, .plain = plain};
+    CHECK(d->script.steps != NULL);
+    model_open(model, max);
+    plan_open(&d->plan, model, plain);
+    return d;
+}
+
+static struct script end(struct dice *d, struct side *model)
+{
+    finish(d);
+    side_close(model);
+    if (model->complaint[0] != '\0') {
+        NOTE("%s", model->complaint);
+        CHECK(model->complaint[0] == '\0');
+    }
+    const struct script s = d->script;
+    free(d);
+    return s;
 }
 
 struct script script_random(uint64_t seed, unsigned operations, bool plain)
 {
     struct side model;
-    struct dice *d = calloc(1, sizeof *d);
-    const unsigned max = operations + 400;
-    CHECK(d != NULL);
+    struct dice *d = start(operations + 400, plain, &model);
     d->state = seed;
-    d->script = (struct script){.steps = calloc(max, sizeof(struct step)), .max = max, .plain = plain};
-    CHECK(d->script.steps != NULL);
-    model_open(&model, max);
-    plan_open(&d->plan, &model, plain);
     for (unsigned thrown = 0; d->script.n < operations; thrown++) {
         struct step s;
         dice_step(d, &s);
         put(d, &s);
         CHECK(thrown < operations * 200);
     }
-    finish(d);
-    side_close(&model);
-    if (model.complaint[0] != '\0') {
-        NOTE("seed %llu: %s", (unsigned long long)seed, model.complaint);
-        CHECK(model.complaint[0] == '\0');
+    return end(d, &model);
+}
+
+struct script script_from_bytes(const unsigned char *p, size_t n, unsigned operations, bool plain)
+{
+    struct side model;
+    struct dice *d = start(operations + 400, plain, &model);
+    d->bytes = p;
+    d->nbytes = n;
+    while (d->nbytes > 0 && d->script.n < operations) {
+        struct step s;
+        dice_step(d, &s);
+        put(d, &s);
     }
-    const struct script s = d->script;
-    free(d);
-    return s;
+    return end(d, &model);
 }
 
 struct script script_filtered(const struct script *from, const bool *keep)

@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -45,6 +46,29 @@ int raw_get(int fd, int option)
     socklen_t len = sizeof value;
     CHECK(getsockopt(fd, SOL_SOCKET, option, &value, &len) == 0);
     return value;
+}
+
+bool raw_knows(int option)
+{
+    char value[64];
+    socklen_t len = sizeof value;
+    int s[2];
+    raw_pair(SOCK_STREAM, s);
+    const bool known = getsockopt(s[0], SOL_SOCKET, option, value, &len) == 0 || errno != ENOPROTOOPT;
+    if (known && option == RAW_SO_PEERPIDFD) {
+        close(*(int *)value);
+    }
+    close(s[0]);
+    close(s[1]);
+    return known;
+}
+
+void raw_need_call(long number, const char *name)
+{
+    CHECK(syscall(number, -1, -1, -1, -1, -1, -1) == -1);
+    if (errno == ENOSYS || errno == EPERM) {
+        SKIP("no %s(2) here", name);
+    }
 }
 
 ssize_t raw_try_send(int fd, const void *p, size_t n, const int *fds, unsigned nfds, int flags)
@@ -227,6 +251,16 @@ void raw_run_last(void)
     CHECK(syscall(SYS_sched_setscheduler, 0, SCHED_IDLE, &none) == 0);
 }
 
+int raw_accept(int listener)
+{
+    /* Not accept4(2), which some conditions do without. */
+    const int fd = accept(listener, NULL, NULL);
+    if (fd >= 0) {
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+    }
+    return fd;
+}
+
 int raw_lingering(int *keep)
 {
     const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -242,7 +276,7 @@ int raw_lingering(int *keep)
     if (connect(fd, (struct sockaddr *)&a, len) != 0) {
         SKIP("no TCP here");
     }
-    *keep = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    *keep = raw_accept(listener);
     close(listener);
     const char data[4096] = {0};
     while (send(fd, data, sizeof data, MSG_DONTWAIT) > 0) {
@@ -279,13 +313,21 @@ bool raw_under_valgrind(void)
     return preloaded != NULL && strstr(preloaded, "vgpreload") != NULL;
 }
 
+void raw_need_quiet(void)
+{
+    const char *by = getenv("UNX_DISTURBED");
+    if (by != NULL) {
+        SKIP("disturbed by %s", by);
+    }
+}
+
 static timer_t raw_timer;
-static volatile sig_atomic_t raw_signals;
+static atomic_uint raw_signals;
 
 static void raw_on_signal(int signal_number)
 {
     (void)signal_number;
-    raw_signals = raw_signals + 1;
+    raw_signals++;
 }
 
 /* valgrind does not grow the stack for a handler, so it is grown before. */
@@ -313,5 +355,5 @@ void raw_signals_start(void)
 unsigned raw_signals_stop(void)
 {
     CHECK(timer_delete(raw_timer) == 0);
-    return (unsigned)raw_signals;
+    return raw_signals;
 }

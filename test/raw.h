@@ -19,6 +19,7 @@
 #define RAW_SO_PEERPIDFD 77
 #define RAW_SO_PASSRIGHTS 83
 #define RAW_SO_TIMESTAMPNS 35
+#define RAW_SO_PEERGROUPS 59
 #define RAW_SO_INQ 84
 #define RAW_SCM_PIDFD 4
 #define RAW_MAX_FDS 253
@@ -33,6 +34,12 @@ void raw_pair(int type, int fds[2]);
 /* Sets or reads an integer option of level SOL_SOCKET. */
 void raw_set(int fd, int option, int value);
 int raw_get(int fd, int option);
+
+/* Does this kernel know such an option at all? */
+bool raw_knows(int option);
+
+/* Skips the case if this kernel, or a filter, has no such system call. It is made with arguments that can do nothing. */
+void raw_need_call(long number, const char *name);
 
 /* One sendmsg(2) with descriptors; returns its result or a negative errno value. */
 ssize_t raw_try_send(int fd, const void *p, size_t n, const int *fds, unsigned nfds, int flags);
@@ -75,6 +82,9 @@ bool raw_limit_works(void);
 void raw_pipe(int fds[2]);
 bool raw_pipe_ended(int read_end);
 
+/* As accept4(2) with SOCK_CLOEXEC. */
+int raw_accept(int listener);
+
 /* A TCP socket with unsent data, whose last close sleeps for two seconds (SO_LINGER). Its peer, *keep, reads nothing. */
 int raw_lingering(int *keep);
 
@@ -93,6 +103,10 @@ void raw_sleep(unsigned ms);
 
 /* Does valgrind run this program? Its stacks are others, and a 1 kHz signal leaves it no time for large buffers. */
 bool raw_under_valgrind(void);
+
+/* Skips the case where somebody interrupts or stops every process all the time (test/conditions): it is about when a signal
+ * of its own comes, or how little time something takes. */
+void raw_need_quiet(void);
 
 /* A 1 kHz SIGUSR1, handled without SA_RESTART (and on an alternate stack, if the thread has one), until
  * raw_signals_stop(), which returns how many there were. */

@@ -20,9 +20,9 @@ static void has_a_name(struct unx_engine *e)
     struct unx_engine *uring;
     if (unx_engine_new(&uring, 0, UNX_ENGINE_URING) == 0) {
         CHECK(strcmp(name, "io_uring") == 0);
-        engine_done(uring);
+        engine_used(uring);
     }
-    engine_done(any);
+    engine_used(any);
 }
 
 static void receives_what_comes(struct unx_engine *e)
@@ -261,7 +261,7 @@ static void a_small_depth_is_no_limit(struct unx_engine *unused)
         for (unsigned i = 0; i < SOCKETS; i++) {
             leave_pair(e, s[i]);
         }
-        engine_done(e);
+        engine_used(e);
     }
 }
 

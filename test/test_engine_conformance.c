@@ -149,7 +149,7 @@ static int recv_standing_one(int fd, struct unx_msg *m, unsigned flags)
     struct unx_engine *e = engine_make(1);
     START(unx_engine_buffers(e, 1, m->iov[0].iov_len));
     const int r = recv_one_of_a_stand(e, fd, m, flags);
-    engine_done(e);
+    engine_used(e);
     return r;
 }
 

@@ -44,7 +44,7 @@ static void check_works(const char *backend)
     START(unx_engine_cancel(e, &standing));
     LAST(e, &standing, -ECANCELED);
     leave_pair(e, s);
-    engine_done(e);
+    engine_used(e);
 }
 
 static void check_refused(unsigned flag)
@@ -117,7 +117,7 @@ static void no_memory_for_connections(void)
         leave(e, listener);
         close(client);
         unlink(raw_file("server"));
-        engine_done(e);
+        engine_used(e);
     }
 }
 

@@ -126,7 +126,7 @@ static void complete_by_connecting(struct scene *c)
 
 static void complete_by_accepting(struct scene *c)
 {
-    const int fd = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC);
+    const int fd = raw_accept(c->listener);
     CHECK(fd >= 0);
     close(fd);
 }

@@ -30,7 +30,7 @@ static void leave_nothing_armed(void)
         START(unx_engine_cancel(e, &j.op));
         JOB_LAST(e, &j, -ECANCELED);
     }
-    engine_done(e);
+    engine_used(e);
     for (unsigned i = 0; i < SOCKETS; i++) {
         close(s[i][0]);
         check_ended(s[i][1]);
@@ -63,7 +63,7 @@ static void an_engine_leaves_nothing(struct unx_engine *unused)
         }
         START(unx_engine_cancel(e, &j.op));
         JOB_LAST(e, &j, -ECANCELED);
-        engine_done(e);
+        engine_used(e);
         CHECK_INT(harness_nfds(), before);
     }
     leave_nothing_armed();
@@ -94,7 +94,7 @@ static void an_engine_that_cannot_be_made(struct unx_engine *unused)
             struct unx_op op = {0};
             START(unx_engine_timer(e, &op, 1));
             LAST(e, &op, 0);
-            engine_done(e);
+            engine_used(e);
         }
         CHECK_INT(harness_nfds(), before);
     }

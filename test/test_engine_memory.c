@@ -136,7 +136,7 @@ static void connects(struct unx_engine *e)
         START(unx_engine_connect(e, &l->job.op, SOCK_STREAM, 0, NULL, &l->addr, end == LATE ? 30 : -1));
         QUIET_FOR(e, 5);
         if (end == DONE) {
-            close(accept4(server, NULL, NULL, SOCK_CLOEXEC));
+            close(raw_accept(server));
         } else if (end == CANCELLED) {
             START(unx_engine_cancel(e, &l->job.op));
         }

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 
 static bool readable_within(int fd, int ms)
@@ -343,7 +344,7 @@ static void in_another_engine(struct unx_engine *e)
         LAST(outer, &watching, POLLIN);
         TOLD(e, fd, &in.op, 1);
     }
-    engine_done(outer);
+    engine_used(outer);
     leave_pair(e, s);
 }
 
@@ -374,15 +375,63 @@ static void after_work(struct unx_engine *e)
             const int fd = unx_engine_fd(other);
             CHECK(fd >= 0 || fd == -EOPNOTSUPP);
         }
-        engine_done(other);
+        engine_used(other);
     }
     (void)e;
+}
+
+/* Of many that are ready only the last has something to say: who reaps until there is nothing is told of it, also when the
+ * descriptor is edge-triggered elsewhere, and will not be told again. */
+static void behind_many(struct unx_engine *e)
+{
+    enum { N = 24 };
+    const int fd = enter(e);
+    const int outer = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
+    CHECK_INT(epoll_ctl(outer, EPOLL_CTL_ADD, fd, &ev), 0);
+    for (unsigned t = 0; t < 2; t++) {
+        ROW("%s", raw_type_name(raw_types[t]));
+        int s[N][2];
+        struct unx_op ops[N];
+        memset(ops, 0, sizeof ops);
+        for (unsigned i = 0; i < N; i++) {
+            raw_pair(raw_types[t], s[i]);
+            STAND(e, &ops[i], s[i][0]);
+        }
+        settle(e, fd);
+        for (unsigned i = 0; i + 1 < N; i++) {
+            START(unx_engine_cancel(e, &ops[i]));
+        }
+        for (unsigned i = 0; i < N; i++) {
+            raw_send(s[i][1], "x", 1, NULL, 0);
+        }
+        unsigned left = N;
+        while (left > 0) {
+            CHECK_INT(epoll_wait(outer, &ev, 1, 3000), 1);
+            struct unx_event got[64];
+            for (int n = unx_engine_reap(e, got, 64, 0); n > 0; n = unx_engine_reap(e, got, 64, 0)) {
+                for (int i = 0; i < n; i++) {
+                    left -= got[i].msg == NULL || got[i].op == &ops[N - 1];
+                    if (got[i].msg != NULL) {
+                        give_back(e, got[i].msg);
+                    }
+                }
+            }
+        }
+        START(unx_engine_cancel(e, &ops[N - 1]));
+        LAST(e, &ops[N - 1], -ECANCELED);
+        for (unsigned i = 0; i < N; i++) {
+            leave_pair(e, s[i]);
+        }
+    }
+    close(outer);
 }
 
 static const struct engine_case cases[] = {
     ENGINE_CASE(operations),        ENGINE_CASE(asked_for_in_time), ENGINE_CASE(deadlines),
     ENGINE_CASE(wake_and_post),     ENGINE_CASE(standing_ones),     ENGINE_CASE(what_is_left),
     ENGINE_CASE(in_a_foreign_loop), ENGINE_CASE(in_another_engine), ENGINE_CASE(after_work),
+    ENGINE_CASE(behind_many),
 };
 
 int main(int argc, char **argv)

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 
 static void sockets(struct unx_engine *e)
@@ -261,6 +262,71 @@ static void readiness_that_nobody_wants(struct unx_engine *e)
     leave_pair(e, s);
 }
 
+/* More are ready at once than are told at once. What the caller takes away in between, or closes, is not told any more; and of
+ * a number that was given again nothing is told that its last owner had. */
+static void taken_in_between(struct unx_engine *e)
+{
+    enum { N = 40, ROOM = 64 };
+    int s[N][2];
+    struct unx_op ops[N], closing[N], again[N];
+    memset(ops, 0, sizeof ops);
+    memset(closing, 0, sizeof closing);
+    memset(again, 0, sizeof again);
+    for (unsigned i = 0; i < N; i++) {
+        raw_pair(SOCK_SEQPACKET, s[i]);
+        START(unx_engine_poll(e, &ops[i], s[i][0], POLLIN, -1));
+    }
+    QUIET_FOR(e, 2);
+    for (unsigned i = 0; i < N; i++) {
+        raw_send(s[i][1], "x", 1, NULL, 0);
+    }
+    struct unx_event ev[ROOM];
+    const int n = unx_engine_reap(e, ev, ROOM, 1000);
+    CHECK(n > 0 && n <= N);
+    bool told[N] = {false};
+    for (int i = 0; i < n; i++) {
+        CHECK_INT(ev[i].result, POLLIN);
+        told[ev[i].op - ops] = true;
+    }
+    for (unsigned i = 0; i < N; i++) {
+        check_arrived(s[i][0], "x", 1);
+    }
+    QUIET_FOR(e, 5);
+    for (unsigned i = 0; i < N; i++) {
+        raw_send(s[i][1], "y", 1, NULL, 0);
+    }
+    for (unsigned i = 0; i < N; i++) {
+        if (told[i]) {
+            START(unx_engine_poll(e, &ops[i], s[i][0], POLLIN, -1));
+            told[i] = false;
+        }
+    }
+    for (int r = unx_engine_reap(e, ev, ROOM, 1000), i = 0; i < r; i++) {
+        told[ev[i].op - ops] = true;
+    }
+    unsigned out = 0;
+    for (unsigned i = 0; i < N; i++) {
+        START(unx_engine_close(e, &closing[i], s[i][0]));
+        out += told[i] ? 1 : 2;
+    }
+    while (out > 0) {
+        const int r = unx_engine_reap(e, ev, ROOM, 1000);
+        CHECK(r > 0);
+        out -= (unsigned)r;
+    }
+    for (unsigned i = 0; i < N; i++) {
+        close(s[i][1]);
+        raw_pair(SOCK_SEQPACKET, s[i]);
+        START(unx_engine_poll(e, &again[i], s[i][0], POLLIN, -1));
+    }
+    QUIET_FOR(e, 5);
+    for (unsigned i = 0; i < N; i++) {
+        raw_send(s[i][1], "z", 1, NULL, 0);
+        LAST(e, &again[i], POLLIN);
+        leave_pair(e, s[i]);
+    }
+}
+
 static const struct engine_case cases[] = {
     ENGINE_CASE(sockets),
     ENGINE_CASE(nothing_but_errors),
@@ -271,6 +337,7 @@ static const struct engine_case cases[] = {
     ENGINE_CASE(beside_other_operations),
     ENGINE_CASE(copies_of_a_descriptor),
     ENGINE_CASE(readiness_that_nobody_wants),
+    ENGINE_CASE(taken_in_between),
 };
 
 int main(int argc, char **argv)

@@ -6,6 +6,7 @@
 #include "engine.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void send_number(int fd, unsigned n)
 {
@@ -307,13 +308,141 @@ static void the_pool_can_be_chosen(struct unx_engine *e)
             CHECK_INT(QUIET(unx_engine_buffers(other, 5, 5)), -EBUSY);
             leave_pair(other, s);
         }
-        engine_done(other);
+        engine_used(other);
     }
     CHECK_INT(QUIET(unx_engine_buffers(NULL, 1, 1)), -EINVAL);
     (void)e;
 }
 
 /* Unasked: 1024 of 4096 bytes. */
+/* More have much queued than there are buffers, which all are free again at once: still each has its turn. */
+static void busy_ones_take_turns(struct unx_engine *e)
+{
+    enum { N = 24, EACH = 160, LEAST = EACH / 3 };
+    int s[N][2];
+    struct unx_op ops[N];
+    memset(ops, 0, sizeof ops);
+    START(unx_engine_buffers(e, 256, 64));
+    for (unsigned i = 0; i < N; i++) {
+        raw_pair(SOCK_SEQPACKET, s[i]);
+        STAND(e, &ops[i], s[i][0]);
+    }
+    QUIET_FOR(e, 2);
+    for (unsigned n = 0; n < EACH; n++) {
+        for (unsigned i = 0; i < N; i++) {
+            send_number(s[i][1], n);
+        }
+    }
+    unsigned got[N] = {0}, least = EACH, most = 0;
+    while (most < EACH) {
+        struct unx_event ev[16];
+        const int n = unx_engine_reap(e, ev, 16, 1000);
+        CHECK(n > 0);
+        for (int i = 0; i < n; i++) {
+            const unsigned at = (unsigned)(ev[i].op - ops);
+            CHECK(++got[at] <= EACH);
+            most = got[at] > most ? got[at] : most;
+            give_back(e, ev[i].msg);
+        }
+    }
+    for (unsigned i = 0; i < N; i++) {
+        least = got[i] < least ? got[i] : least;
+    }
+    if (least < LEAST) {
+        harness_fail(__FILE__, __LINE__, "one had %u of %u when another had them all", least, (unsigned)EACH);
+    }
+    for (unsigned i = 0; i < N; i++) {
+        struct unx_op closing = {0};
+        START(unx_engine_close(e, &closing, s[i][0]));
+        for (struct unx_event ev = NEXT(e); ev.op != &closing; ev = NEXT(e)) {
+            if (ev.msg != NULL) {
+                give_back(e, ev.msg);
+            }
+        }
+        close(s[i][1]);
+    }
+}
+
+/* More sockets have something queued than the engine can ask the system for at once. */
+static void a_small_depth(struct unx_engine *e)
+{
+    enum { N = 60, EACH = 20 };
+    static const unsigned depths[] = {1, 4, 16};
+    (void)e;
+    for (unsigned d = 0; d < 3; d++) {
+        ROW("depth %u", depths[d]);
+        struct unx_engine *const small = engine_make(depths[d]);
+        int s[N][2];
+        struct unx_op ops[N];
+        memset(ops, 0, sizeof ops);
+        for (unsigned i = 0; i < N; i++) {
+            raw_pair(SOCK_SEQPACKET, s[i]);
+            for (unsigned n = 0; n < EACH; n++) {
+                send_number(s[i][1], n);
+            }
+            STAND(small, &ops[i], s[i][0]);
+        }
+        for (unsigned got = 0; got < N * EACH;) {
+            struct unx_event ev[64];
+            const int n = unx_engine_reap(small, ev, 64, 3000);
+            CHECK(n > 0);
+            got += (unsigned)n;
+            for (int i = 0; i < n; i++) {
+                give_back(small, ev[i].msg);
+            }
+        }
+        for (unsigned i = 0; i < N; i++) {
+            START(unx_engine_cancel(small, &ops[i]));
+            LAST(small, &ops[i], -ECANCELED);
+            leave_pair(small, s[i]);
+        }
+        engine_used(small);
+    }
+}
+
+/* All buffers are out, whoever has them: the engine sleeps. */
+static void of_two_kinds(struct unx_engine *e)
+{
+    int s[2][2];
+    struct unx_op ops[2];
+    struct unx_msg *held[8];
+    unsigned n = 0;
+    memset(ops, 0, sizeof ops);
+    START(unx_engine_buffers(e, 2, 64));
+    for (unsigned i = 0; i < 2; i++) {
+        raw_pair(i == 0 ? SOCK_STREAM : SOCK_SEQPACKET, s[i]);
+        STAND(e, &ops[i], s[i][0]);
+    }
+    raw_send(s[0][1], "x", 1, NULL, 0);
+    held[n++] = NEXT(e).msg;
+    for (unsigned i = 0; i < 6; i++) {
+        send_number(s[1][1], i);
+    }
+    struct unx_event ev;
+    while (unx_engine_reap(e, &ev, 1, 100) == 1) {
+        CHECK(ev.msg != NULL && n < 8);
+        held[n++] = ev.msg;
+    }
+    const int64_t cpu = engine_cpu();
+    QUIET_FOR(e, 300);
+    const int64_t used = engine_cpu() - cpu;
+    NOTE("%lld us of the processor in 300 ms", (long long)used);
+    CHECK(used < (harness_slow() ? 60000 : 20000));
+    while (n > 0) {
+        give_back(e, held[--n]);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        struct unx_op closing = {0};
+        START(unx_engine_close(e, &closing, s[i][0]));
+        for (ev = NEXT(e); ev.op != &closing; ev = NEXT(e)) {
+            if (ev.msg != NULL) {
+                give_back(e, ev.msg);
+            }
+        }
+        close(s[i][1]);
+    }
+}
+
 static void the_pool_by_itself(struct unx_engine *e)
 {
     static char data[4097];
@@ -357,6 +486,9 @@ static const struct engine_case cases[] = {
     ENGINE_CASE(what_is_held_stays),
     ENGINE_CASE(only_what_is_out_is_returned),
     ENGINE_CASE(the_pool_can_be_chosen),
+    ENGINE_CASE(busy_ones_take_turns),
+    ENGINE_CASE(a_small_depth),
+    ENGINE_CASE(of_two_kinds),
     ENGINE_CASE(the_pool_by_itself),
 };
 

@@ -88,6 +88,7 @@ static void thousands_of_timers(struct unx_engine *e)
 /* Each kind of operation, its deadline, and the wait itself. */
 static void signals_do_not_disturb(struct unx_engine *e)
 {
+    raw_need_quiet();
     int s[2];
     raw_pair(SOCK_SEQPACKET, s);
     fill_socket(s[0], 1000);
@@ -279,6 +280,7 @@ static long switches(void)
 /* All kinds of operations wait for things that do not happen. */
 static void idle(struct unx_engine *e)
 {
+    raw_need_quiet();
     enum { N = 30 };
     static struct job in[N], out[N];
     struct unx_op standing[N] = {{0}}, polls[N] = {{0}}, timer = {0}, accepting = {0};
@@ -330,6 +332,7 @@ static void send_later(void *arg)
 /* Looking again and again uses the processor, answers all the same, and keeps to the time; unasked it does not. */
 static void spinning(struct unx_engine *e)
 {
+    raw_need_quiet();
     CHECK_INT(QUIET(unx_engine_spin(e, 1000001)), -EINVAL);
     CHECK_INT(QUIET(unx_engine_spin(NULL, 1)), -EINVAL);
     for (int spin = 0; spin < 2; spin++) {

@@ -41,7 +41,7 @@ struct unx_engine;
 /* One operation. `data` is the caller's, the rest the engine's. */
 struct unx_op {
     void *data;
-    uint64_t opaque[23];
+    uint64_t opaque[19];
 }
 #if defined(__GNUC__)
 __attribute__((aligned(8)))
@@ -78,7 +78,8 @@ int unx_engine_free(struct unx_engine *e);
 const char *unx_engine_backend(const struct unx_engine *e);
 
 /* The pool of standing receives: n buffers (1 to 32768) of `size` bytes (1 to 16 MiB), instead of 1024 of 4096. Before
- * the first of them, else -EBUSY. On io_uring streams and packets have a pool each. */
+ * the first of them, else -EBUSY. On io_uring streams and packets have a pool each, but who has n messages
+ * in all out gets no more of a kind that found none left. */
 int unx_engine_buffers(struct unx_engine *e, unsigned n, size_t size);
 
 /* How long unx_engine_reap() looks again and again before it sleeps, in microseconds, at most 1000000; 0, the default:
@@ -99,7 +100,8 @@ int unx_engine_fd(struct unx_engine *e);
 int unx_engine_send(struct unx_engine *e, struct unx_op *op, int fd, struct unx_msg *m, unsigned flags, int timeout_ms);
 
 /* Receives a message into m, as unx_recv() does: 1; 0: the end; or an error. flags: UNX_PEEK, UNX_PEEK_FDS,
- * UNX_PARTIAL, UNX_KEEP, UNX_PLAIN.
+ * UNX_PARTIAL, UNX_KEEP, UNX_PLAIN. Every receive that is out may bring its descriptors before its event is reaped,
+ * however small the array: leave room in the table.
  *
  * With UNX_STANDING, m is NULL and messages come in buffers of the engine, one event each, with UNX_MORE, until the
  * end, an error of the socket, the deadline, or a cancel. Event and message are as above, with room for as many
@@ -110,7 +112,8 @@ int unx_engine_send(struct unx_engine *e, struct unx_op *op, int fd, struct unx_
 int unx_engine_recv(struct unx_engine *e, struct unx_op *op, int fd, struct unx_msg *m, unsigned flags, int timeout_ms);
 
 /* Gives the buffer of a standing receive back. Closes its descriptors, and its pidfd, but for those that the caller has
- * replaced by -1. -EINVAL: not such a message, or returned already. */
+ * replaced by -1. -EINVAL: not such a message, or returned already (not noticed on io_uring for an empty packet that came
+ * when no buffer was free). */
 int unx_engine_return(struct unx_engine *e, struct unx_msg *m);
 
 /* Accepts a connection: the descriptor, or an error of unx_accept(). The listener has to be non-blocking (-EINVAL).

@@ -22,8 +22,7 @@ static void close_all(struct unx_engine *e)
     }
     sys_free(e->blocks);
     for (int i = 0; i < 2; i++) {
-        sys_free(e->pools[i].buffers);
-        sys_free(e->pools[i].memory);
+        sys_free(e->pools[i].block);
     }
     sys_free(e);
 }
@@ -34,7 +33,7 @@ int engine_watch_own(struct unx_engine *e, struct op *op, int fd)
     if (l == NULL) {
         return -ENOMEM;
     }
-    *op = (struct op){.kind = OP_INTERNAL, .state = OP_OUT, .fd = fd, .at = -1, .deadline = -1, .events = POLLIN};
+    *op = (struct op){.kind = OP_INTERNAL, .state = OP_OUT, .fd = fd, .events = POLLIN};
     line_add(l, op);
     run_line(e, fd, l);
     return (l->armed & POLLIN) != 0 ? 0 : -ENOSPC;

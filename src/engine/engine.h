@@ -4,7 +4,7 @@
  *
  * An operation on a descriptor stands in one of its two queues, and only the first of a queue is at work. What is done
  * for it is the same on every backend: a call of libunx that does not wait, each time the descriptor is ready. A
- * backend says when that is. It may also do standing receives and sends by itself, if it is better at it (`start`).
+ * backend says when that is. It may also do standing receives by itself, if it is better at it (`start`).
  */
 #ifndef UNX_ENGINE_INTERNAL_H
 #define UNX_ENGINE_INTERNAL_H
@@ -23,7 +23,8 @@ enum op_kind { OP_SEND = 1, OP_RECV, OP_ACCEPT, OP_CONNECT, OP_POLL, OP_TIMER, O
 /* IDLE: the caller's. OUT: at work. DONE: in the list of events to come. */
 enum op_state { OP_IDLE, OP_OUT, OP_DONE };
 
-/* What struct unx_op is inside. */
+/* What struct unx_op is inside. What every operation needs comes first: with thousands of them each line of the cache
+ * counts. */
 struct op {
     void *data;
     struct op *next, *prev; /* of its queue, or of the list of events to come */
@@ -32,32 +33,31 @@ struct op {
         const struct unx_addr *to;
         int events;
     };
-    int64_t at;       /* its place in the heap: the deadline, or an attempt before; -1: not there */
-    int64_t deadline; /* -1: none */
+    size_t gone; /* bytes of a stream that went */
     int fd, result;
     unsigned flags;
     uint8_t kind, state, type;
-    uint8_t alarms;         /* how often readiness was none */
-    bool dont_wait;         /* timeout 0 */
-    bool paused;            /* until `at`: not at work */
-    bool starved;           /* waits for a buffer */
-    bool fed;               /* it is its turn to have one */
-    bool blocked;           /* a first attempt was made: waits for readiness */
-    bool native;            /* the backend works at it */
-    bool silent;            /* and will say nothing if all goes well */
-    bool reset;             /* a reset came, what is queued comes first */
-    bool ending;            /* the backend will let go of it, and `result` is known */
-    bool hup;               /* a datagram socket was shut down for receiving */
-    size_t gone;            /* bytes of a stream that went */
-    int pause_ms;           /* until the next attempt */
-    int why;                /* the result if the backend ends it without one: -ECANCELED, -ETIMEDOUT; 0: nobody asked */
-    struct op *link, *back; /* of a second list: starved, or what the backend has taken */
+    uint8_t alarms;     /* how often readiness was none */
+    bool dont_wait : 1; /* timeout 0 */
+    bool limited : 1;   /* has a deadline */
+    bool timed : 1;     /* is in the heap of times */
+    bool paused : 1;    /* until `at`: not at work */
+    bool starved : 1;   /* waits for a buffer */
+    bool fed : 1;       /* it is its turn to have one */
+    bool blocked : 1;   /* a first attempt was made: waits for readiness */
+    bool native : 1;    /* the backend works at it */
+    bool reset : 1;     /* a reset came, what is queued comes first */
+    bool ending : 1;    /* the backend will let go of it, and `result` is known */
+    bool hup : 1;       /* a datagram socket was shut down for receiving */
+    uint8_t pause_ms;   /* until the next attempt */
+    int16_t why;        /* the result if the backend ends it without one: -ECANCELED, -ETIMEDOUT; 0: nobody asked */
+    int64_t at;         /* its time in the heap: the deadline, or an attempt before */
+    int64_t deadline;
+    struct op *link, *back;              /* of a second list: starved, or posted */
     struct op *child, *sibling, *before; /* of the heap of times */
-    union {
-        struct msghdr h;
-        const struct unx_addr *from;
-    };
+    const struct unx_addr *from;
 };
+_Static_assert(offsetof(struct op, at) <= 64, "one line of the cache for what is always needed");
 _Static_assert(sizeof(struct op) <= sizeof(struct unx_op), "an operation fits");
 
 enum { IN, OUT };
@@ -77,23 +77,28 @@ struct line {
     uint32_t slot;   /* of the poll backend */
 };
 
-/* A buffer of standing receives, and the message that describes it. */
+/* A buffer of standing receives: the message that describes it, and behind this its memory, so that both are in as few
+ * pages and lines of the cache as possible. */
 struct buffer {
     struct unx_msg m;
     struct iovec iov;
-    struct unx_cred cred;
-    int pidfd;
-    unsigned nfds; /* that were handed out */
-    bool out, shared;
     struct buffer *next;
-    char *memory;
+    unsigned nfds; /* that were handed out */
+    int pidfd;
+    bool out, shared;
+    struct unx_cred cred;
     struct unx_addr addr;
     int fds[SYS_FDS_MAX];
 };
 
+static inline char *buffer_memory(struct buffer *b)
+{
+    return (char *)(b + 1);
+}
+
 struct pool {
-    struct buffer *buffers;
-    char *memory;
+    void *block;
+    char *first; /* e->stride apart */
 };
 
 struct engine_backend {
@@ -115,12 +120,15 @@ struct engine_backend {
     bool (*start)(struct unx_engine *e, struct op *op, struct line *l); /* takes op over: it ends by engine_done() */
     void (*stop)(struct unx_engine *e, struct op *op);                  /* asks to end it soon */
     int (*share)(struct unx_engine *e);                                 /* the shared pool was made */
-    void (*give)(struct unx_engine *e, struct buffer *b);               /* one of it is free */
     bool (*shares)(const struct line *l);                  /* whether standing receives on it use that pool */
-    bool (*flush)(struct unx_engine *e);                   /* nothing is held back any more; true: look once more */
+    void (*flush)(struct unx_engine *e);                   /* nothing is held back any more */
     void (*internal)(struct unx_engine *e, struct op *op); /* what it polls itself is ready */
 };
 extern const struct engine_backend engine_epoll, engine_poll, engine_uring;
+
+/* How many descriptors are handled before the caller has its turn: one that is answered soon after it was received from
+ * is still in the nearest cache, which holds some dozens of them. */
+#define ENGINE_BATCH 8
 
 #define LINES 256 /* in a block */
 #define NO_SOCKET UINT8_MAX
@@ -138,6 +146,7 @@ struct unx_engine {
     struct op *done_first, *done_last;
     unsigned hurried; /* of `nout`: how many end the reaping */
     bool rested;      /* the last reaping did not ask the system */
+    bool more;        /* the backend has been told of more than it has handed out */
 
     struct op *heap;
     int64_t spin_ns;
@@ -153,8 +162,8 @@ struct unx_engine {
     int64_t clock_at;
     struct op ticking;
 
-    struct pool pools[2]; /* ours, and what the backend fills by itself */
-    struct buffer *free;  /* of ours */
+    struct pool pools[2];   /* ours, and what the backend fills by itself */
+    struct buffer *free[2]; /* of each, what came back last is first */
     unsigned nbuffers, buffers_out;
     unsigned empty_out; /* messages that need no buffer */
     size_t buffer_size, stride;
@@ -196,8 +205,12 @@ void time_clear(struct unx_engine *e, struct op *op);
 #define BUFFER_ROOM (BUFFER_HEAD + BUFFER_NAME + RECV_CONTROL_MAX)
 
 int buffer_pool(struct unx_engine *e, bool shared);
+static inline struct buffer *buffer_at(const struct unx_engine *e, bool shared, unsigned i)
+{
+    return (struct buffer *)(e->pools[shared].first + i * e->stride);
+}
 /* A free one; NULL: none is left. */
-struct buffer *buffer_take(struct unx_engine *e);
+struct buffer *buffer_take(struct unx_engine *e, bool shared);
 /* Makes one ready for a receive. */
 void buffer_ready(const struct unx_engine *e, struct buffer *b, bool plain, bool source);
 void buffer_put(struct unx_engine *e, struct buffer *b);
@@ -210,8 +223,6 @@ void buffer_hand_out(struct unx_engine *e, struct buffer *b);
  * result. */
 enum { TRY_STARVED = INT32_MIN, TRY_LATER, TRY_MORE };
 int try_op(struct unx_engine *e, struct op *op, const struct line *l);
-/* A stream may have taken a part: 1 when all has gone, else -EAGAIN. */
-int try_sent(struct op *op, size_t n);
 
 /* ---- engine_run.c: what is done for an operation, and when ---- */
 
@@ -221,7 +232,8 @@ void run_new(struct unx_engine *e, struct op *op, struct line *l);
 void run_line(struct unx_engine *e, int fd, struct line *l);
 /* It is not to go on: at once, or when the backend has let go of it. */
 void run_end(struct unx_engine *e, struct op *op, int why);
-/* Those that wait for a buffer get what is free. */
+/* Those that wait for a buffer get what is free: for a backend that is about to ask the system, and has nothing more to tell
+ * before. */
 void run_feed(struct unx_engine *e);
 /* Nothing can be received before a buffer comes back: then no event is in no hurry. */
 static inline bool run_full(const struct unx_engine *e)

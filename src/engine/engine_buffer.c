@@ -10,45 +10,45 @@
 
 #include <errno.h>
 
+#define CACHE_LINE 64u
+
 int buffer_pool(struct unx_engine *e, bool shared)
 {
     struct pool *const p = &e->pools[shared];
-    if (p->buffers != NULL) {
+    if (p->block != NULL) {
         return 0;
     }
-    e->stride = (BUFFER_ROOM + e->buffer_size + 63) / 64 * 64;
-    const bool fits = e->stride <= PTRDIFF_MAX / e->nbuffers;
-    p->memory = fits ? sys_allocate(e->nbuffers * e->stride) : NULL;
-    p->buffers = fits ? sys_allocate(e->nbuffers * sizeof *p->buffers) : NULL;
-    for (unsigned i = e->nbuffers; i-- > 0 && p->memory != NULL && p->buffers != NULL;) {
-        struct buffer *const b = &p->buffers[i];
-        b->memory = p->memory + i * e->stride;
+    /* An odd number of lines: buffers of one size of pages would all share the same few. */
+    const size_t stride = (sizeof(struct buffer) + BUFFER_ROOM + e->buffer_size + CACHE_LINE - 1) / CACHE_LINE | 1;
+    const bool fits = stride * CACHE_LINE <= (PTRDIFF_MAX - CACHE_LINE) / e->nbuffers;
+    p->block = fits ? sys_allocate(e->nbuffers * stride * CACHE_LINE + CACHE_LINE) : NULL;
+    if (p->block == NULL) {
+        return -ENOMEM;
+    }
+    p->first = (char *)(((uintptr_t)p->block + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+    e->stride = stride * CACHE_LINE;
+    for (unsigned i = e->nbuffers; i-- > 0;) {
+        struct buffer *const b = buffer_at(e, shared, i);
         b->pidfd = -1;
         b->shared = shared;
-        if (!shared) {
-            b->next = e->free;
-            e->free = b;
-        }
+        b->next = e->free[shared];
+        e->free[shared] = b;
     }
-    int r = p->memory == NULL || p->buffers == NULL ? -ENOMEM : 0;
-    if (r == 0 && shared) {
-        r = e->backend->share(e);
-    }
+    const int r = shared ? e->backend->share(e) : 0;
     if (r < 0) {
-        sys_free(p->memory);
-        sys_free(p->buffers);
-        *p = (struct pool){.buffers = NULL};
-        e->stride = e->pools[!shared].buffers == NULL ? 0 : e->stride;
-        return r;
+        sys_free(p->block);
+        *p = (struct pool){.block = NULL};
+        e->free[shared] = NULL;
+        e->stride = e->pools[!shared].block == NULL ? 0 : e->stride;
     }
-    return 0;
+    return r;
 }
 
-struct buffer *buffer_take(struct unx_engine *e)
+struct buffer *buffer_take(struct unx_engine *e, bool shared)
 {
-    struct buffer *const b = e->free;
+    struct buffer *const b = e->free[shared];
     if (b != NULL) {
-        e->free = b->next;
+        e->free[shared] = b->next;
     }
     return b;
 }
@@ -56,7 +56,7 @@ struct buffer *buffer_take(struct unx_engine *e)
 void buffer_ready(const struct unx_engine *e, struct buffer *b, bool plain, bool source)
 {
     struct unx_msg *const m = &b->m;
-    b->iov = (struct iovec){b->memory + BUFFER_ROOM, e->buffer_size};
+    b->iov = (struct iovec){buffer_memory(b) + (plain ? 0 : BUFFER_ROOM), e->buffer_size};
     m->iov = &b->iov;
     m->niov = 1;
     m->fds = plain ? NULL : b->fds;
@@ -87,23 +87,18 @@ void buffer_hand_out(struct unx_engine *e, struct buffer *b)
 
 void buffer_put(struct unx_engine *e, struct buffer *b)
 {
-    if (b->shared) {
-        e->backend->give(e, b);
-        return;
-    }
-    b->next = e->free;
-    e->free = b;
+    b->next = e->free[b->shared];
+    e->free[b->shared] = b;
 }
 
 /* NULL: not one of them, or not out. */
 static struct buffer *buffer_of(const struct unx_engine *e, const struct unx_msg *m)
 {
     for (int i = 0; i < 2; i++) {
-        const uintptr_t at = (uintptr_t)m - (uintptr_t)e->pools[i].buffers;
-        if (e->pools[i].buffers != NULL && at % sizeof(struct buffer) == 0 &&
-            at / sizeof(struct buffer) < e->nbuffers) {
-            struct buffer *const b = &e->pools[i].buffers[at / sizeof(struct buffer)];
-            return b->out ? b : NULL;
+        const uintptr_t at = (uintptr_t)m - (uintptr_t)e->pools[i].first;
+        if (e->pools[i].block != NULL && at < e->nbuffers * e->stride) {
+            struct buffer *const b = (struct buffer *)(e->pools[i].first + at / e->stride * e->stride);
+            return &b->m == m && b->out ? b : NULL;
         }
     }
     return NULL;

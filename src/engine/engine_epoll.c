@@ -3,68 +3,107 @@
  * The backend on epoll(7): level-triggered, registered for as long as it pays.
  *
  * Promises: who asks again and again costs no system call for it. What nobody waits for any more is taken out when it
- * is first reported.
+ * is first reported. What was reported and does not fit into one batch is kept for the next, so a small batch costs no
+ * system call either.
  */
 #include "engine.h"
 
 #include <errno.h>
+#include <string.h>
 
-static int epoll_of(const struct unx_engine *e)
+struct epoll {
+    int fd;
+    unsigned at, n; /* of `ready`: what has not been handled */
+    struct sys_ready ready[SYS_READY_MAX];
+};
+
+static struct epoll *epoll_of(const struct unx_engine *e)
 {
-    return (int)(intptr_t)e->own - 1;
+    return e->own;
 }
 
 static int nest(struct unx_engine *e)
 {
-    return epoll_of(e);
+    return epoll_of(e)->fd;
 }
 
 static int open_epoll(struct unx_engine *e)
 {
-    const int epoll = sys_epoll();
-    if (epoll < 0) {
-        return epoll == -ENOSYS || epoll == -EPERM ? -EOPNOTSUPP : epoll;
+    struct epoll *const p = sys_allocate(sizeof *p);
+    if (p == NULL) {
+        return -ENOMEM;
     }
-    e->own = (void *)(intptr_t)(epoll + 1);
+    p->fd = sys_epoll();
+    if (p->fd < 0) {
+        const int r = p->fd;
+        sys_free(p);
+        return r == -ENOSYS || r == -EPERM ? -EOPNOTSUPP : r;
+    }
+    e->own = p;
     return 0;
 }
 
 static void close_epoll(struct unx_engine *e)
 {
-    sys_close(epoll_of(e));
+    sys_close(epoll_of(e)->fd);
+    sys_free(e->own);
 }
 
 static int set(struct unx_engine *e, int fd, struct line *l, unsigned events)
 {
-    const int r = sys_epoll_watch(epoll_of(e), fd, l->armed, events);
+    const int r = sys_epoll_watch(epoll_of(e)->fd, fd, l->armed, events);
     l->armed = (uint16_t)(r < 0 ? 0 : events);
     return r;
 }
 
+/* kept: the caller had its turn since it was reported, and the number may be another descriptor's now. An attempt finds out
+ * by itself. */
+static void ready(struct unx_engine *e, struct sys_ready r, bool kept)
+{
+    struct line *const l = line_at(e, r.fd);
+    if (kept && l->polls != NULL && l->polls->kind == OP_POLL) {
+        const int is = sys_poll(r.fd, (int)run_wanted(l), 0);
+        r.events = is >= 0 ? (unsigned)is : (unsigned)POLLNVAL;
+    }
+    engine_ready(e, r.fd, r.events);
+    const unsigned wanted = run_wanted(l);
+    if (l->armed != 0 && run_useless(l, r.events, wanted)) {
+        set(e, r.fd, l, wanted);
+    }
+}
+
+static int ask(struct unx_engine *e, struct epoll *p, unsigned room, int64_t ns)
+{
+    run_feed(e);
+    /* Who takes events one by one is told what is so now. */
+    const unsigned most = room < ENGINE_BATCH ? room : e->depth < SYS_READY_MAX ? e->depth : SYS_READY_MAX;
+    const int n = sys_epoll_wait(p->fd, p->ready, most, ns);
+    p->at = 0;
+    p->n = n < 0 ? 0 : (unsigned)n;
+    /* With many descriptors each line and operation is a miss of the cache: they are fetched before they are needed. */
+    for (unsigned i = 0; i < p->n; i++) {
+        __builtin_prefetch(line_at(e, p->ready[i].fd));
+    }
+    return n < 0 ? n : 0;
+}
+
 static int wait_epoll(struct unx_engine *e, int64_t ns)
 {
-    struct sys_ready ready[SYS_READY_MAX];
-    const unsigned room = e->room - e->nout, most = room < e->depth ? room : e->depth;
-    const int n = sys_epoll_wait(epoll_of(e), ready, most, ns);
-    /* With many descriptors each line and operation is a miss of the cache: they are fetched before they are needed. */
-    for (int i = 0; i < n; i++) {
-        __builtin_prefetch(line_at(e, ready[i].fd));
-    }
-    for (int i = 0; i < n; i++) {
-        const int fd = ready[i].fd, ahead = i + 4;
-        if (ahead < n) {
-            const char *const op = (const char *)line_at(e, ready[ahead].fd)->first[IN];
+    struct epoll *const p = epoll_of(e);
+    const unsigned room = e->room - e->nout;
+    const bool kept = p->at < p->n;
+    const int r = kept ? 0 : ask(e, p, room, ns);
+    const unsigned left = p->n - p->at, most = room < ENGINE_BATCH ? room : ENGINE_BATCH;
+    for (const unsigned end = p->at + (left < most ? left : most); p->at < end;) {
+        if (p->at + 4 < p->n) {
+            const char *const op = (const char *)line_at(e, p->ready[p->at + 4].fd)->first[IN];
             __builtin_prefetch(op);
             __builtin_prefetch(op + 64);
         }
-        engine_ready(e, fd, ready[i].events);
-        struct line *const l = line_at(e, fd);
-        const unsigned wanted = run_wanted(l);
-        if (l->armed != 0 && run_useless(l, ready[i].events, wanted)) {
-            set(e, fd, l, wanted);
-        }
+        ready(e, p->ready[p->at++], kept);
     }
-    return n < 0 ? n : 0;
+    e->more = p->at < p->n;
+    return r;
 }
 
 static bool forget(struct unx_engine *e, int fd, struct line *l)

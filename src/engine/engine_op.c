@@ -23,17 +23,14 @@ static int begin(struct unx_engine *e, struct unx_op *u, enum op_kind kind, int 
     /* One by one: most of it is as its last event has left it, and clearing it whole costs as much as all the rest. */
     op->kind = (uint8_t)kind;
     op->fd = fd;
-    op->at = op->deadline = -1;
     op->dont_wait = timeout_ms == 0 && kind != OP_TIMER;
-    op->paused = op->starved = op->fed = op->blocked = op->native = op->silent = op->reset = op->ending = op->hup =
-        false;
-    op->alarms = 0;
+    op->paused = op->starved = op->fed = op->blocked = op->native = op->reset = op->ending = op->hup = false;
+    op->alarms = op->pause_ms = 0;
+    op->why = 0;
     op->gone = 0;
-    op->pause_ms = op->why = 0;
     op->flags = 0;
-    op->child = op->sibling = op->before = NULL;
-    op->link = op->back = NULL;
-    if (timeout_ms > 0 || kind == OP_TIMER) {
+    op->limited = timeout_ms > 0 || kind == OP_TIMER;
+    if (op->limited) {
         op->deadline = io_deadline(timeout_ms);
     }
     return 0;
@@ -44,7 +41,7 @@ static void out(struct unx_engine *e, struct op *op)
 {
     op->state = OP_OUT;
     e->count++;
-    if (op->deadline >= 0) {
+    if (op->limited) {
         time_set(e, op, op->deadline);
     }
 }

@@ -27,7 +27,7 @@ static void hand_over(struct unx_engine *e, struct op *op)
 
 void event_last(struct unx_engine *e, struct op *op, int result)
 {
-    if (op->at >= 0) {
+    if (op->timed) {
         time_clear(e, op);
     }
     op->result = result;
@@ -126,13 +126,15 @@ static int look(struct unx_engine *e, int64_t deadline)
         wait = io_left(e->heap == NULL ? deadline : sooner(deadline, e->heap->at));
     }
     if (wait != 0 && e->spin_ns > 0) {
-        const int64_t until = sooner(sys_now() + e->spin_ns, wait < 0 ? -1 : sys_now() + wait);
+        int64_t now = sys_now();
+        const int64_t until = sooner(now + e->spin_ns, wait < 0 ? -1 : now + wait);
         do {
             const int r = e->backend->wait(e, 0);
             if (r < 0 || e->hurried > 0 || e->nout == e->room || run_hungry(e) || atomic_load(&e->woken)) {
                 return r;
             }
-        } while (sys_now() < until);
+            now = sys_now();
+        } while (now < until && (e->heap == NULL || e->heap->at > now));
         wait = io_left(e->heap == NULL ? deadline : sooner(deadline, e->heap->at));
     }
     return e->backend->wait(e, wait);
@@ -155,21 +157,16 @@ int unx_engine_reap(struct unx_engine *e, struct unx_event *ev, unsigned max, in
     bool late = false;
     e->rested = over;
     while (!over) {
-        if (run_hungry(e)) {
-            run_feed(e);
-        }
         r = look(e, deadline);
         run_times(e);
         hand_over_done(e);
         late =
             late || atomic_exchange(&e->woken, false) || timeout_ms == 0 || (deadline >= 0 && io_left(deadline) == 0);
-        over = e->hurried > 0 || e->nout == max || (r < 0 && r != -EINTR) || (late && !run_hungry(e));
+        over = e->hurried > 0 || e->nout == max || (r < 0 && r != -EINTR) || (late && !run_hungry(e) && !e->more);
     }
     if (e->nested >= 0) {
-        const bool more = e->backend->flush != NULL && e->backend->flush(e);
-        if (more && e->nout == 0) {
-            look(e, 0);
-            hand_over_done(e);
+        if (e->backend->flush != NULL) {
+            e->backend->flush(e);
         }
         engine_set_clock(e);
         if (e->done_first != NULL) {
@@ -199,12 +196,15 @@ int unx_engine_post(struct unx_engine *e, struct unx_op *u, int result)
     if (op->state != OP_IDLE) {
         return -EBUSY;
     }
-    *op = (struct op){.data = op->data, .kind = OP_POST, .state = OP_DONE, .fd = -1, .at = -1, .result = result};
+    *op = (struct op){.data = op->data, .kind = OP_POST, .state = OP_DONE, .fd = -1, .result = result};
     struct op *newest = atomic_load_explicit(&e->posted, memory_order_relaxed);
     do {
         op->link = newest;
     } while (
         !atomic_compare_exchange_weak_explicit(&e->posted, &newest, op, memory_order_release, memory_order_relaxed));
-    /* Whoever found it empty rings, the others' are taken with it. */
-    return newest == NULL ? sys_event_set(e->event) : 0;
+    /* Whoever found it empty rings, the others' are taken with it. It is out by now, so this cannot fail any more. */
+    if (newest == NULL) {
+        sys_event_set(e->event);
+    }
+    return 0;
 }

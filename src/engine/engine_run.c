@@ -71,7 +71,7 @@ static void pause_until(struct unx_engine *e, struct op *op, int64_t ns)
 {
     const int64_t at = sys_now() + ns;
     op->paused = true;
-    time_set(e, op, op->deadline >= 0 && op->deadline < at ? op->deadline : at);
+    time_set(e, op, op->limited && op->deadline < at ? op->deadline : at);
 }
 
 /* One attempt; true if another may be worth it: the next of the queue, or the same operation again. */
@@ -225,7 +225,7 @@ static void hurry(struct unx_engine *e, struct op *op, struct line *l)
            attempt(e, first, l)) {
         first = l->first[dir];
     }
-    if (op->state == OP_OUT && l->first[dir] != op && !(dir == OUT && l->first[dir]->native)) {
+    if (op->state == OP_OUT && l->first[dir] != op) {
         end(e, op, -EAGAIN);
     }
 }
@@ -245,7 +245,7 @@ void run_end(struct unx_engine *e, struct op *op, int why)
     const int fd = op->fd;
     struct line *const l = fd < 0 ? NULL : line_at(e, fd);
     if (op->native) {
-        op->why = (int16_t)why;
+        op->why = op->why == 0 ? (int16_t)why : op->why;
         if (e->backend->stop != NULL) {
             e->backend->stop(e, op);
         }
@@ -262,7 +262,7 @@ void run_feed(struct unx_engine *e)
     /* No more than there are buffers, first come, first served: those that find nothing to receive use none, and the
      * next reaping goes on with the others. */
     e->unfed = NULL;
-    for (unsigned n = e->nbuffers - e->buffers_out; n > 0 && e->starved != NULL; n--) {
+    for (unsigned n = run_full(e) ? 0 : e->nbuffers - e->buffers_out; n > 0 && e->starved != NULL; n--) {
         struct op *const op = e->starved;
         unstarve(e, op);
         op->fed = true;
@@ -273,7 +273,7 @@ void run_feed(struct unx_engine *e)
 
 void run_later(struct unx_engine *e, struct op *op)
 {
-    op->pause_ms = op->pause_ms == 0 ? 1 : op->pause_ms < 32 ? op->pause_ms * 2 : 50;
+    op->pause_ms = (uint8_t)(op->pause_ms == 0 ? 1 : op->pause_ms < 32 ? op->pause_ms * 2 : 50);
     pause_until(e, op, op->pause_ms * INT64_C(1000000));
 }
 
@@ -289,12 +289,16 @@ static void connect_again(struct unx_engine *e, struct op *op)
 
 void run_time(struct unx_engine *e, struct op *op, int64_t now)
 {
-    if (op->deadline >= 0 && now >= op->deadline) {
+    if (op->limited && now >= op->deadline) {
         time_clear(e, op);
         run_end(e, op, op->kind == OP_TIMER ? 0 : -ETIMEDOUT);
         return;
     }
-    time_set(e, op, op->deadline);
+    if (op->limited) {
+        time_set(e, op, op->deadline);
+    } else {
+        time_clear(e, op);
+    }
     if (op->kind == OP_CONNECT) {
         connect_again(e, op);
         return;
@@ -344,17 +348,9 @@ void engine_done(struct unx_engine *e, struct op *op, int result)
     const int fd = op->fd;
     struct line *const l = line_at(e, fd);
     op->native = false;
-    if (op->kind == OP_SEND && result >= 0) {
-        result = try_sent(op, (size_t)result);
-    }
-    if (result == -ENOBUFS && op->kind == OP_RECV && op->why == 0) {
+    if (result == -ENOBUFS && op->why == 0) {
         starve(e, op);
-    } else if (result == -EAGAIN && op->why == 0 && !op->dont_wait) {
-        op->blocked = op->kind == OP_SEND;
-        if (op->blocked) {
-            end_impatient(e, l, OUT);
-        }
-    } else {
+    } else if (result != -EAGAIN || op->why != 0) {
         const bool unanswered = result == -ECANCELED || result == -EINTR || result == -EAGAIN || result == -ENOBUFS;
         end(e, op, unanswered && op->why != 0 ? op->why : result);
     }
@@ -379,11 +375,18 @@ void engine_received(struct unx_engine *e, struct op *op, struct buffer *b, stru
 
 void engine_received_empty(struct unx_engine *e, struct op *op)
 {
-    struct buffer *const b = &e->empty[op->reset];
-    b->iov = (struct iovec){b, 0};
-    b->m = (struct unx_msg){.iov = &b->iov, .niov = 1, .got = op->reset ? UNX_GOT_RESET : 0};
+    struct buffer *const own = buffer_take(e, true), *const b = own != NULL ? own : &e->empty[op->reset];
+    if (own != NULL) {
+        buffer_ready(e, own, true, false);
+        own->m.got = op->reset ? UNX_GOT_RESET : 0;
+        buffer_hand_out(e, own);
+    } else {
+        /* None is free, and it has been received: several such events share a message. */
+        b->iov = (struct iovec){b, 0};
+        b->m = (struct unx_msg){.iov = &b->iov, .niov = 1, .got = op->reset ? UNX_GOT_RESET : 0};
+        e->empty_out++;
+    }
     op->reset = false;
-    e->empty_out++;
     event_more(e, op, &b->m, 1);
 }
 

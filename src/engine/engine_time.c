@@ -53,7 +53,7 @@ static struct op *join(struct op *first)
 
 void time_clear(struct unx_engine *e, struct op *op)
 {
-    if (op->at < 0) {
+    if (!op->timed) {
         return;
     }
     struct op *const below = join(op->child);
@@ -67,14 +67,13 @@ void time_clear(struct unx_engine *e, struct op *op)
         e->heap = meld(e->heap, below);
     }
     op->child = op->sibling = op->before = NULL;
-    op->at = -1;
+    op->timed = false;
 }
 
 void time_set(struct unx_engine *e, struct op *op, int64_t at)
 {
     time_clear(e, op);
-    if (at >= 0) {
-        op->at = at;
-        e->heap = meld(e->heap, op);
-    }
+    op->at = at;
+    op->timed = true;
+    e->heap = meld(e->heap, op);
 }

@@ -10,7 +10,8 @@
 
 #include <errno.h>
 
-int try_sent(struct op *op, size_t n)
+/* A stream may have taken a part: 1 when all has gone, else -EAGAIN. */
+static int sent(struct op *op, size_t n)
 {
     struct unx_msg *const m = op->msg;
     op->gone += n;
@@ -29,7 +30,7 @@ static int send_rest(struct op *op)
         part.skip += op->gone;
     }
     const int r = unx_send(op->fd, &part, (op->flags & UNX_PLAIN) | UNX_DONTWAIT);
-    return r == 1 ? try_sent(op, part.len) : r;
+    return r == 1 ? sent(op, part.len) : r;
 }
 
 static int try_send(struct op *op)
@@ -46,7 +47,7 @@ static int try_send(struct op *op)
         return r;
     }
     const int r = unx_send(op->fd, op->msg, (op->flags & UNX_PLAIN) | UNX_DONTWAIT);
-    return r == 1 ? try_sent(op, op->msg->len) : r;
+    return r == 1 ? sent(op, op->msg->len) : r;
 }
 
 /* As unx_recv(), but into room that is clear already. */
@@ -76,7 +77,7 @@ static int try_standing(struct unx_engine *e, struct op *op)
     }
     /* Whoever waits for a buffer already is first. */
     const bool none = run_full(e) || (e->starved != NULL && !op->fed);
-    struct buffer *const b = none ? NULL : buffer_take(e);
+    struct buffer *const b = none ? NULL : buffer_take(e, false);
     if (b == NULL) {
         return TRY_STARVED;
     }

@@ -2,8 +2,9 @@
 /*
  * The backend on io_uring(7), by liburing.
  *
- * Readiness comes from a poll request each time somebody waits. Two things are left to the ring whole, because it is
- * better at them: standing receives of packets, and the first attempt at sending plain data.
+ * Readiness comes from a poll request each time somebody waits. One thing is left to the ring whole, because it is
+ * better at it: standing receives of packets. Sends gain nothing there: most go at once, and a system call for each
+ * costs no more than a request and the care for its completion.
  *
  * Promises: the same results as without it. A completion is never left unreaped, so no descriptor is lost in one. One
  * request at a time for each direction of a descriptor, because the ring keeps no order among several.
@@ -11,9 +12,7 @@
  * What surprised us, on Linux 6.18: an empty packet ends a multishot receive just like the end does, and recv(2) brings
  * no buffer with it. A multishot accept does not notice a listener that was shut down: connections are accepted by
  * readiness. With MSG_WAITALL packets are glued together. A datagram socket that is shut down for reading does not end
- * a receive. A ring that defers its work does not wake those who sleep on its descriptor in epoll(7). A send that is
- * told not to wait is over when the submission returns, and if it may keep silent about success, only its failure takes
- * a completion.
+ * a receive. A ring that defers its work does not wake those who sleep on its descriptor in epoll(7).
  */
 #include "engine_uring.h"
 #include "message.h"
@@ -159,27 +158,64 @@ static int nest(struct unx_engine *e)
             l->armed = l->by_epoll ? l->armed : 0;
         }
     }
-    u->polls = u->looked = 0;
+    u->polls = 0;
     run_line(e, e->event, line_at(e, e->event));
     run_line(e, u->epoll, line_at(e, u->epoll));
     return u->ring.ring_fd;
 }
 
-static bool flush(struct unx_engine *e)
+/* ---- buffers ---- */
+
+#define OFFER_LEAST 16u
+#define OFFER_LOOKS 64u
+
+/* The ring fills its buffers in turn. So that they stay in the caches, it never has more of them than it needs, and those
+ * that came back last are given first. */
+void uring_offer(struct unx_engine *e)
 {
+    struct uring *const u = uring_of(e);
+    const unsigned first = OFFER_LEAST < e->nbuffers ? OFFER_LEAST : e->nbuffers;
+    if (u->turns > 0) {
+        u->turns--;
+    } else if (u->emptied && u->target < e->nbuffers) {
+        u->target = u->target * 2 < e->nbuffers ? u->target * 2 : e->nbuffers;
+    } else if (u->emptied && e->nbuffers > first) {
+        /* Some sockets have so much queued that they empty the ring each time, and the kernel asks them before the
+         * others. With few buffers each of them finds none left, too, and goes behind those that wait. */
+        u->target = first;
+        u->turns = 4 * OFFER_LOOKS;
+    }
+    u->least = u->offered < u->least ? u->offered : u->least;
+    if (++u->looks == OFFER_LOOKS) {
+        u->target = u->least > u->target / 2 && u->target / 2 >= first ? u->target / 2 : u->target;
+        u->looks = 0;
+        u->least = u->target;
+    }
+    u->emptied = false;
+    int n = 0;
+    for (struct buffer *b; u->offered < u->target && (b = buffer_take(e, true)) != NULL; u->offered++) {
+        const size_t at = (size_t)((char *)b - e->pools[true].first) / e->stride;
+        io_uring_buf_ring_add(u->given, buffer_memory(b), (unsigned)(BUFFER_ROOM + e->buffer_size), (unsigned short)at,
+                              (int)u->given_mask, n++);
+    }
+    if (n > 0) {
+        io_uring_buf_ring_advance(u->given, n);
+    }
+}
+
+bool uring_emptied(struct unx_engine *e)
+{
+    struct uring *const u = uring_of(e);
+    u->emptied = true;
+    return u->turns == 0 && u->target < e->nbuffers && e->free[true] != NULL;
+}
+
+static void flush(struct unx_engine *e)
+{
+    uring_offer(e);
     if (io_uring_sq_ready(&uring_of(e)->ring) > 0) {
         submit(uring_of(e));
     }
-    return uring_of(e)->sends != NULL;
-}
-
-/* ---- buffers ---- */
-
-static void offer(struct unx_engine *e, struct buffer *b, int at)
-{
-    struct uring *const u = uring_of(e);
-    io_uring_buf_ring_add(u->given, b->memory, (unsigned)(BUFFER_ROOM + e->buffer_size),
-                          (unsigned short)(b - e->pools[true].buffers), (int)u->given_mask, at);
 }
 
 static int share_buffers(struct unx_engine *e)
@@ -203,27 +239,9 @@ static int share_buffers(struct unx_engine *e)
         u->given_memory = NULL;
         return r;
     }
-    uring_offer_more(e);
+    u->target = u->least = OFFER_LEAST < e->nbuffers ? OFFER_LEAST : e->nbuffers;
+    uring_offer(e);
     return 0;
-}
-
-bool uring_offer_more(struct unx_engine *e)
-{
-    /* The ring takes them in turn, so no more of them than needed are kept going through the cache. */
-    struct uring *const u = uring_of(e);
-    const unsigned most = u->offered == 0 ? 16 : u->offered * 2, n = most < e->nbuffers ? most : e->nbuffers;
-    const unsigned more = n - u->offered;
-    for (unsigned i = 0; i < more; i++) {
-        offer(e, &e->pools[true].buffers[u->offered++], (int)i);
-    }
-    io_uring_buf_ring_advance(u->given, (int)more);
-    return more > 0;
-}
-
-static void give(struct unx_engine *e, struct buffer *b)
-{
-    offer(e, b, 0);
-    io_uring_buf_ring_advance(uring_of(e)->given, 1);
 }
 
 /* ---- requests ---- */
@@ -294,41 +312,6 @@ static bool forget(struct unx_engine *e, int fd, struct line *l)
     return l->flying == 0;
 }
 
-static bool start_send(struct unx_engine *e, struct op *op)
-{
-    struct uring *const u = uring_of(e);
-    const struct unx_msg *const m = op->msg;
-    const bool plain = (op->flags & UNX_PLAIN) != 0;
-    /* While events are reaped, what stands behind a send that went is best sent at once. */
-    if (e->out != NULL || op->gone > 0 || (!plain && (m->nfds > 0 || !message_is_simple(m))) ||
-        m->iov->iov_len > INT32_MAX || message_bytes(m) == 0) {
-        return false;
-    }
-    struct io_uring_sqe *const sqe = next_request(u);
-    if (sqe == NULL) {
-        return false;
-    }
-    const unsigned how = MSG_DONTWAIT | MSG_NOSIGNAL;
-    if (m->niov == 1) {
-        io_uring_prep_send(sqe, op->fd, m->iov->iov_base, m->iov->iov_len, (int)how);
-    } else {
-        op->h = (struct msghdr){.msg_iov = (struct iovec *)m->iov, .msg_iovlen = m->niov};
-        io_uring_prep_sendmsg(sqe, op->fd, &op->h, how);
-    }
-    io_uring_sqe_set_data(sqe, op);
-    if (op->type == SOCK_STREAM) {
-        return true;
-    }
-    io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
-    io_uring_sqe_set_data64(sqe, (uintptr_t)op | TAG_FAILED);
-    op->silent = true;
-    op->link = NULL;
-    op->back = u->sends_last;
-    *(u->sends_last == NULL ? &u->sends : &u->sends_last->link) = op;
-    u->sends_last = op;
-    return true;
-}
-
 static bool start_recv(struct unx_engine *e, struct op *op)
 {
     struct io_uring_sqe *const sqe = next_request(uring_of(e));
@@ -362,9 +345,6 @@ static bool shares(const struct line *l)
 static bool start(struct unx_engine *e, struct op *op, struct line *l)
 {
     op->type = l->type;
-    if (op->kind == OP_SEND) {
-        return start_send(e, op);
-    }
     return op->kind == OP_RECV && (op->flags & UNX_STANDING) != 0 && shares(l) && start_recv(e, op);
 }
 
@@ -407,7 +387,6 @@ const struct engine_backend engine_uring = {
     .start = start,
     .stop = uring_stop,
     .share = share_buffers,
-    .give = give,
     .shares = shares,
     .flush = flush,
     .internal = internal,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What becomes of requests to the ring: completions, and sends that complete by silence.
+ * What becomes of requests to the ring: completions.
  */
 #include "engine_uring.h"
 #include "message.h"
@@ -8,75 +8,35 @@
 #include <errno.h>
 #include <string.h>
 
-static void send_over(struct unx_engine *e, struct op *op, int result)
-{
-    struct uring *const u = uring_of(e);
-    if (op->silent) {
-        op->silent = false;
-        u->submitted = u->submitted == op ? op->back : u->submitted;
-        u->sends_last = u->sends_last == op ? op->back : u->sends_last;
-        *(op->back == NULL ? &u->sends : &op->back->link) = op->link;
-        if (op->link != NULL) {
-            op->link->back = op->back;
-        }
-        op->link = op->back = NULL;
-    }
-    engine_done(e, op, result);
-}
-
-/* Those that were submitted have failed, and say so here, or went. They come before what was received, which may be an
- * answer. */
-static void sends_over(struct unx_engine *e)
-{
-    struct uring *const u = uring_of(e);
-    const struct io_uring_cq *const cq = &u->ring.cq;
-    if (u->submitted == NULL || io_uring_cq_has_overflow(&u->ring)) {
-        return;
-    }
-    /* Each is looked at once, however long it waits for room. */
-    const unsigned head = *cq->khead, tail = io_uring_smp_load_acquire(cq->ktail);
-    for (unsigned at = tail - u->looked > tail - head ? head : u->looked; at != tail; at++) {
-        struct io_uring_cqe *const cqe = &cq->cqes[at & cq->ring_mask];
-        if ((cqe->user_data & TAGS) == TAG_FAILED) {
-            struct op *const op = (struct op *)(uintptr_t)(cqe->user_data & ~(uint64_t)TAGS);
-            cqe->user_data = TAG_NOBODY;
-            send_over(e, op, cqe->res);
-        }
-    }
-    u->looked = tail;
-    while (u->submitted != NULL) {
-        send_over(e, u->sends, (int)message_bytes(u->sends->msg));
-    }
-}
-
 static void received(struct unx_engine *e, struct op *op, unsigned id, int res)
 {
     op->fed = false;
-    struct buffer *const b = &e->pools[true].buffers[id];
+    struct buffer *const b = buffer_at(e, true, id);
     struct receiving t = {.control_max = RECV_CONTROL_MAX};
     ssize_t n = res;
     bool whole;
     const bool plain = (op->flags & UNX_PLAIN) != 0;
     if (plain) {
         buffer_ready(e, b, true, false);
-        b->iov.iov_base = b->memory;
         t.plain = &b->iov;
         whole = (size_t)res <= b->iov.iov_len;
     } else {
-        const struct io_uring_recvmsg_out *const out = (const void *)b->memory;
+        const struct io_uring_recvmsg_out *const out = (const void *)buffer_memory(b);
         buffer_ready(e, b, false, op->type == SOCK_DGRAM);
         n = out->payloadlen;
         if (b->m.addr != NULL) {
             t.h.msg_name = b->addr.raw;
             t.h.msg_namelen = out->namelen < BUFFER_NAME ? out->namelen : BUFFER_NAME;
-            memcpy(b->addr.raw, b->memory + BUFFER_HEAD, t.h.msg_namelen);
+            memcpy(b->addr.raw, buffer_memory(b) + BUFFER_HEAD, t.h.msg_namelen);
         }
-        t.h.msg_control = b->memory + BUFFER_HEAD + BUFFER_NAME;
+        t.h.msg_control = buffer_memory(b) + BUFFER_HEAD + BUFFER_NAME;
         t.h.msg_controllen = out->controllen;
         t.h.msg_flags = (int)out->flags;
         whole = (out->flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 && out->controllen == 0;
     }
     if (n > 0 && whole && !op->reset && b->m.addr == NULL) {
+        /* For the answer. */
+        __builtin_prefetch(line_at(e, op->fd));
         b->m.len = b->m.full_len = (size_t)n;
         buffer_hand_out(e, b);
         event_more(e, op, &b->m, 1);
@@ -103,7 +63,7 @@ static void recv_over(struct unx_engine *e, struct op *op, int res)
         engine_done(e, op, end ? 0 : -EAGAIN);
         return;
     }
-    if (res == -ENOBUFS && op->why == 0 && uring_offer_more(e)) {
+    if (res == -ENOBUFS && op->why == 0 && uring_emptied(e)) {
         res = -EAGAIN;
     }
     engine_done(e, op, res < 0 ? res : -ECANCELED);
@@ -163,12 +123,9 @@ static void completed(struct unx_engine *e, uint64_t what, int res, unsigned fla
         return;
     }
     struct op *const op = (struct op *)(uintptr_t)(what & ~(uint64_t)TAGS);
-    if (op->kind == OP_SEND) {
-        send_over(e, op, res);
-        return;
-    }
+    uring_of(e)->offered -= (flags & IORING_CQE_F_BUFFER) != 0;
     if ((flags & IORING_CQE_F_BUFFER) != 0 && res < 0) {
-        buffer_put(e, &e->pools[true].buffers[flags >> IORING_CQE_BUFFER_SHIFT]);
+        buffer_put(e, buffer_at(e, true, flags >> IORING_CQE_BUFFER_SHIFT));
     } else if (flags & IORING_CQE_F_BUFFER) {
         received(e, op, flags >> IORING_CQE_BUFFER_SHIFT, res);
     } else if (res == 0) {
@@ -181,36 +138,30 @@ static void completed(struct unx_engine *e, uint64_t what, int res, unsigned fla
     }
 }
 
-/* Whether nobody waits for a send to be over. */
-static bool may_sleep(const struct uring *u, unsigned room)
-{
-    for (const struct op *op = u->sends; op != NULL; op = op->link) {
-        if ((op->flags & UNX_LAZY) == 0 || op->next != NULL || op->why != 0 || --room == 0) {
-            return false;
-        }
-    }
-    return room > 0;
-}
-
 /* Enters the kernel if there is anything to do there. */
-static int enter(struct uring *u, int64_t ns, unsigned room)
+static int enter(struct unx_engine *e, struct uring *u, int64_t ns)
 {
     struct io_uring *const ring = &u->ring;
-    const unsigned waiting = io_uring_sq_ready(ring), there = io_uring_cq_ready(ring);
     int r = uring_enable(u);
     if (r < 0) {
         return r;
     }
-    if (ns != 0 && there == 0 && may_sleep(u, room)) {
+    const bool overflow = io_uring_cq_has_overflow(ring);
+    if (u->known > 0 && !overflow) {
+        /* What is there comes first: entering would bring more of it, and a socket that was received from early has
+         * left the caches when its answer is sent. But only what came with the last look: a full queue of requests is
+         * submitted at any time, and what that brings would keep us from ever giving the ring its buffers. */
+        return 0;
+    }
+    run_feed(e);
+    uring_offer(e);
+    if (ns != 0 && !overflow && io_uring_cq_ready(ring) == 0) {
         struct __kernel_timespec ts = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
         struct io_uring_cqe *cqe;
         r = io_uring_submit_and_wait_timeout(ring, &cqe, 1, ns < 0 ? NULL : &ts, NULL);
-    } else if (waiting > 0 || io_uring_cq_has_overflow(ring) ||
-               (there == 0 && (IO_URING_READ_ONCE(*ring->sq.kflags) & IORING_SQ_TASKRUN) != 0)) {
+    } else if (io_uring_sq_ready(ring) > 0 || overflow ||
+               (IO_URING_READ_ONCE(*ring->sq.kflags) & IORING_SQ_TASKRUN) != 0) {
         r = io_uring_submit_and_get_events(ring);
-    }
-    if (io_uring_sq_ready(ring) == 0) {
-        u->submitted = u->sends_last;
     }
     return r == -ETIME || r == -EBUSY || r == -EAGAIN || r > 0 ? 0 : r;
 }
@@ -220,12 +171,11 @@ static void fetch_ahead(const struct unx_engine *e, unsigned n)
 {
     const struct io_uring_cq *const cq = &uring_of(e)->ring.cq;
     const unsigned head = *cq->khead;
-    for (unsigned i = 1; i < n && i < 16; i++) {
+    for (unsigned i = 1; i < n && i < ENGINE_BATCH; i++) {
         const struct io_uring_cqe *const cqe = &cq->cqes[(head + i) & cq->ring_mask];
         if ((cqe->user_data & TAGS) == 0 && (cqe->flags & IORING_CQE_F_BUFFER) != 0) {
-            const struct buffer *const b = &e->pools[true].buffers[cqe->flags >> IORING_CQE_BUFFER_SHIFT];
+            const struct buffer *const b = buffer_at(e, true, cqe->flags >> IORING_CQE_BUFFER_SHIFT);
             __builtin_prefetch((const char *)(uintptr_t)cqe->user_data);
-            __builtin_prefetch((const char *)(uintptr_t)cqe->user_data + 64);
             __builtin_prefetch(b);
             __builtin_prefetch((const char *)b + 64);
             __builtin_prefetch((const char *)b + 128);
@@ -236,21 +186,23 @@ static void fetch_ahead(const struct unx_engine *e, unsigned n)
 int uring_wait(struct unx_engine *e, int64_t ns)
 {
     struct uring *const u = uring_of(e);
-    const int r = enter(u, ns, run_full(e) ? 1 : e->room - e->nout);
+    const int r = enter(e, u, ns);
+    u->known = u->known == 0 ? io_uring_cq_ready(&u->ring) : u->known;
     unsigned head, n = 0;
     struct io_uring_cqe *cqe;
-    sends_over(e);
     fetch_ahead(e, io_uring_cq_ready(&u->ring));
     io_uring_for_each_cqe(&u->ring, head, cqe)
     {
         const struct op *const op = (const struct op *)(uintptr_t)cqe->user_data;
-        if ((cqe->user_data & TAGS) == 0 ? !event_room_of(e, op) : !event_room(e)) {
+        if (n == ENGINE_BATCH || ((cqe->user_data & TAGS) == 0 ? !event_room_of(e, op) : !event_room(e))) {
             break;
         }
         completed(e, cqe->user_data, cqe->res, cqe->flags);
         n++;
     }
     io_uring_cq_advance(&u->ring, n);
+    u->known -= n < u->known ? n : u->known;
+    e->more = u->known > 0;
     if (u->missed) {
         uring_stop_missed(e);
     }

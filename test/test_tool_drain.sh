@@ -112,8 +112,9 @@ signal_and_programs()
 
 second_signal()
 {
+    need_quiet
     server listen ./s --echo --engine $engine
-    load_behind seqpacket ./s 's = new(); fill(s, 1000); print("full", flush=True); time.sleep(50)'
+    load_behind seqpacket ./s 's = new(); fill(s, 1000); print("full", flush=True); until_gone(s)'
     said full
     start=$(date +%s%N)
     kill -TERM "$pid"
@@ -124,7 +125,7 @@ second_signal()
     [ $took -ge 900 ] || fail "$engine: not served to the end after $took ms"
     has '1 client could not be served to the end' err
     server listen ./s --echo --engine $engine
-    load_behind seqpacket ./s 's = new(); fill(s, 1000); print("full", flush=True); time.sleep(50)'
+    load_behind seqpacket ./s 's = new(); fill(s, 1000); print("full", flush=True); until_gone(s)'
     said full
     start=$(date +%s%N)
     kill -TERM "$pid"

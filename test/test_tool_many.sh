@@ -67,7 +67,7 @@ thousands_of_clients()
         load_behind $type $name 'deaf, silent = new(), new()
 fill(deaf, 1000)
 print("ready", flush=True)
-time.sleep(50)'
+until_gone(deaf)'
         said ready
         load $type $name 'ss = [new() for i in range(2000)]
 for k in range(3):
@@ -95,7 +95,7 @@ idle_clients()
     server listen $name --echo --engine $engine
     load_behind seqpacket $name 'ss = [new() for i in range(4000)]
 print("connected", flush=True)
-time.sleep(50)'
+until_gone(ss[0])'
     said connected
     load seqpacket $name 's = new(); s.send(b"first"); echoes(s, [b"first"])'
     before=$(ticks "$pid")
@@ -148,7 +148,7 @@ time.sleep(0.5)
 try:
     for i in range(10000): socket.send_fds(s, [b"." * 1000], [0, 1])
 except BlockingIOError: pass
-print("full", flush=True); time.sleep(50)'
+print("full", flush=True); until_gone(s)'
     said full
     [ "$(descriptors "$pid")" -lt $((before + 200)) ] || fail "$(descriptors "$pid") descriptors"
     kill "$peer"
@@ -170,7 +170,7 @@ while not os.path.exists("go"): time.sleep(0.02)
 for s in ss: s.settimeout(None)
 for k in range(200):
     for s in ss: s.send(b"more")
-print("sent", flush=True); time.sleep(50)'
+print("sent", flush=True); until_gone(ss[0])'
     said connected
     until_true counted '"hello"' out 40
     kill -STOP "$pid"

@@ -39,6 +39,11 @@ def fill(s, size):
             if not select.select([], [s], [], 0.5)[1]: break
     s.settimeout(20)
     return sent
+def until_gone(*all):
+    # Reads nothing, and goes when the server does.
+    hung = select.poll()
+    for s in all: hung.register(s, 0)
+    hung.poll(20000)
 exec(text)'
 load() { timeout -k 1 90 python3 -c "$clients" "$@" || fail "clients: status $?"; }
 load_behind()

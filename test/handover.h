@@ -94,8 +94,9 @@ static inline void *successor_main(void *arg)
     s->confirmed = 1;
     s->received = unx_handover_receive(s->sock, &s->h, 0, s->timeout_ms);
     if (s->received == 0) {
-        const struct timespec pause = {0, (long)s->pause_us * 1000};
-        nanosleep(&pause, NULL);
+        struct timespec pause = {0, (long)s->pause_us * 1000};
+        while (nanosleep(&pause, &pause) < 0 && errno == EINTR) {
+        }
         s->confirmed = unx_handover_confirm(s->sock, s->reason);
     }
     return NULL;

@@ -207,7 +207,7 @@ static int accept_again_and_again(int server)
 {
     int fd;
     do
-        fd = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+        fd = raw_accept(server);
     while (fd < 0 && errno == EINTR);
     return fd < 0 ? -errno : fd;
 }
@@ -300,6 +300,7 @@ static void signals_are_survived(void)
 
 static void signals_end_the_wait_if_asked(void)
 {
+    raw_need_quiet();
     struct raw_addr at;
     const int server = server_at(SOCK_STREAM, 0, &at);
     const timer_t t = one_signal(100);

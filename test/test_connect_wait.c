@@ -133,7 +133,7 @@ static void accept_late(void *arg)
     for (int i = 0; i < 2; i++) {
         struct pollfd p = {f->server, POLLIN, 0};
         CHECK_INT(poll(&p, 1, 10000), 1);
-        fd[i] = accept4(f->server, NULL, NULL, SOCK_CLOEXEC);
+        fd[i] = raw_accept(f->server);
         CHECK(fd[i] >= 0);
     }
     char c = 0;
@@ -170,6 +170,7 @@ static void check_busy_server(connector *connect_to)
 
 static void busy_server(void)
 {
+    raw_need_quiet();
     check_busy_server(connect_unx);
 }
 
@@ -244,14 +245,14 @@ static bool one_round(connector *connect_to)
     struct waiter b = {.to = &f.addr, .connect_to = connect_to, .policy = SCHED_OTHER};
     start_waiter(&a);
     start_waiter(&b);
-    int fd = accept4(f.server, NULL, NULL, SOCK_CLOEXEC);
+    int fd = raw_accept(f.server);
     pthread_kill(a.thread, SIGUSR1);
     CHECK(fd >= 0);
     close(fd);
     CHECK_INT(pthread_join(a.thread, NULL), 0);
     const bool gave_up = a.fd < 0;
     if (!gave_up) {
-        fd = accept4(f.server, NULL, NULL, SOCK_CLOEXEC);
+        fd = raw_accept(f.server);
         CHECK(fd >= 0);
         close(fd);
     }
@@ -337,7 +338,7 @@ static void accept_later(void *arg)
     struct full *f = arg;
     raw_sleep(300);
     for (int i = 0; i < 2; i++) {
-        const int fd = accept4(f->server, NULL, NULL, SOCK_CLOEXEC);
+        const int fd = raw_accept(f->server);
         CHECK(fd >= 0);
         close(fd);
     }

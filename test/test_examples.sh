@@ -81,8 +81,8 @@ credentials_three()
     start credentials serve "$here-who" || return 1
     before=$(descriptors)
     exits 0 client credentials say "$here-who" 'hello' || return 1
-    seen "$dir/server" '^opener: gone$' || return 1
-    if grep -q '^opener: .*supported' "$dir/server"; then
+    seen "$dir/server" '^end of the connection$' || return 1
+    if grep -q '^opener: .*cannot do that' "$dir/server"; then
         echo 'SKIP this kernel has no pidfd of a peer'
         return 0
     fi
@@ -254,6 +254,10 @@ lines()
 # Sends requests to a server that is upgraded meanwhile; then its file is replaced by one that fails, and it serves on.
 upgrade_under_load()
 {
+    if ! python3 -c 'import os; os.memfd_create("x")' 2>/dev/null; then
+        echo 'SKIP this kernel has no files of memory'
+        return 0
+    fi
     ln -s "$(realpath "$bin")/example_upgrade" "$dir/upgrade" || return 1
     "$dir/upgrade" serve "$dir/upgrade.sock" >"$dir/server" 2>"$dir/server.err" &
     server=$!
@@ -328,6 +332,13 @@ allow_asks()
         stop_server
         start allow serve "$here-secret" user:2 group:3 pidfd || return 1
         equal 'root' "$(client allow ask "$here-secret")" refused || return 1
+        python3 -c 'import socket
+a, b = socket.socketpair()
+a.getsockopt(socket.SOL_SOCKET, 59, 256)
+a.getsockopt(socket.SOL_SOCKET, 77)' 2>/dev/null || {
+            echo 'SKIP this kernel has no groups or no pidfd of a peer'
+            return 0
+        }
         equal 'one of its groups' "$(setpriv --reuid 1 --regid 1 --groups 4,3 "$bin/example_allow" ask "$here-secret")" \
             'the secret is 42' || return 1
         equal 'the user' "$(setpriv --reuid 2 --regid 1 --clear-groups "$bin/example_allow" ask "$here-secret")" \

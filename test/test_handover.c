@@ -124,6 +124,7 @@ static void any_number_of_descriptors(void)
 
 static void any_length_of_state(void)
 {
+    raw_need_call(SYS_memfd_create, "memfd_create");
     static const size_t lens[] = {0, 1, 1023, 1024, 1025, 4096, 300001, 20000003};
     for (unsigned i = 0; i < sizeof lens / sizeof *lens; i++) {
         one(2, lens[i], 1, 0, 0);
@@ -138,6 +139,7 @@ static void any_length_of_state(void)
 /* The least send buffer that there is holds one packet, and not one with all the descriptors it could have. */
 static void smallest_buffer(void)
 {
+    raw_need_call(SYS_memfd_create, "memfd_create");
     allow_descriptors(4000);
     one(0, 0, 0, 0, 1);
     one(1000, 1000, 0, 2000, 1);
@@ -146,6 +148,7 @@ static void smallest_buffer(void)
 
 static void under_signals(void)
 {
+    raw_need_call(SYS_memfd_create, "memfd_create");
     allow_descriptors(4000);
     raw_signals_start();
     for (unsigned i = 0; i < 50; i++) {
@@ -218,6 +221,7 @@ static void limit_memory_files(unsigned bits, int error)
 /* Kernels before 6.3 do not know that a file of memory may be one that cannot be executed; some have no such files. */
 static void older_kernels(void)
 {
+    raw_need_call(SYS_memfd_create, "memfd_create");
     limit_memory_files(8, EINVAL);
     one(2, 5000, 0, 0, 0);
     limit_memory_files(0, ENOSYS);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #ifndef F_ADD_SEALS
 #define F_ADD_SEALS 1033
@@ -171,6 +172,7 @@ static int memory(size_t size, int seals)
 /* A state that could shrink would kill the reader, one that could change would be believed after it was checked. */
 static void bad_states(void)
 {
+    raw_need_call(SYS_memfd_create, "memfd_create");
     int files[2];
     char path[200];
     snprintf(path, sizeof path, "%s/file", harness_dir());

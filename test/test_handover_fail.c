@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 /* An old program with two descriptors, one of which shows when its last copy is closed. */
@@ -74,6 +75,7 @@ static void refuse_before(void *arg)
 
 static void refusals(void)
 {
+    raw_need_call(SYS_memfd_create, "memfd_create");
     void (*const successors[])(void *) = {refuse_after, refuse_before};
     for (unsigned i = 0; i < 2; i++) {
         struct old o;
@@ -130,6 +132,7 @@ static void nearly_full_table(void *arg)
 /* A successor that cannot receive says why by itself. */
 static void failures_are_told(void)
 {
+    raw_need_call(SYS_memfd_create, "memfd_create");
     void (*const successors[])(void *) = {little_room, full_table, nearly_full_table};
     const int reasons[] = {ENOBUFS, EMFILE, EMFILE};
     for (unsigned i = 0; i < 3; i++) {
@@ -180,6 +183,7 @@ static void die(void *arg)
 
 static void successor_dies(void)
 {
+    raw_need_call(SYS_memfd_create, "memfd_create");
     for (int stage = BEFORE; stage < STAGES; stage++) {
         struct old o;
         old_start(&o);
@@ -205,6 +209,7 @@ static void send_until(struct old *o, int timeout_ms)
 /* A hanging successor costs the old one no more than the deadline, and comes too late in whatever it does then. */
 static void successor_hangs(void)
 {
+    raw_need_call(SYS_memfd_create, "memfd_create");
     for (int stage = BEFORE; stage < STAGES; stage++) {
         for (int timeout_ms = 0; timeout_ms <= 120; timeout_ms += 60) {
             struct old o;
@@ -244,6 +249,7 @@ static void successor_hangs(void)
 /* A successor that never reads, and a list that the socket cannot hold: no word of giving up finds room. */
 static void successor_never_reads(void)
 {
+    raw_need_call(SYS_memfd_create, "memfd_create");
     enum { N = 5000 };
     static struct unx_handover_fd list[N], room[N];
     struct old o;
@@ -295,6 +301,7 @@ static void old_sends(void *arg)
 /* The old one is killed when it has said everything: the successor has it all, knows that it is alone, and serves. */
 static void old_dies_before_the_confirmation(void)
 {
+    raw_need_call(SYS_memfd_create, "memfd_create");
     struct old o;
     struct unx_handover_fd room[2];
     old_start(&o);
@@ -318,6 +325,7 @@ static void old_dies_before_the_confirmation(void)
 /* One that dies after the confirmation has nothing to say any more. */
 static void old_dies_after_the_confirmation(void)
 {
+    raw_need_call(SYS_memfd_create, "memfd_create");
     struct old o;
     struct unx_handover_fd room[2];
     old_start(&o);

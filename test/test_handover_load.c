@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define CLIENTS 4
@@ -154,6 +155,7 @@ static void stop_server(const pid_t *clients, unsigned n)
 
 static void twenty_upgrades(void)
 {
+    raw_need_call(SYS_memfd_create, "memfd_create");
     static const enum mode modes[] = {GOOD, DIES_BEFORE, GOOD, DIES_AFTER,   OLD_KILLED, REFUSES,
                                       GOOD, HAS_NO_ROOM, GOOD, HANGS_BEFORE, GOOD,       HANGS_AFTER};
     const unsigned attempts = 48, all = SERVER_REQUESTS;

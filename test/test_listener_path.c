@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 static const struct unx_listener_options usual = UNX_LISTENER_OPTIONS;
@@ -227,6 +228,7 @@ static void racer(void *arg)
 
 static void gives_back_what_came_between(void)
 {
+    raw_need_call(SYS_renameat2, "renameat2");
     const char *path = raw_file("sock");
     int go[2], opened = 0;
     char c;

@@ -72,10 +72,12 @@ static void not_a_pidfd(void)
         if (i == 6 && dir < 0) {
             continue;
         }
-        NOTE("descriptor %u of the list", i);
-        CHECK_INT(unx_pidfd_check(fds[i], 0), -EBADF);
-        CHECK_INT(unx_pidfd_check(fds[i], getpid()), -EBADF);
-        CHECK_INT(unx_pidfd_check(fds[i], 1), -EBADF);
+        ROW("descriptor %u of the list", i);
+        /* Before Linux 5.4 nothing tells a pidfd. */
+        const int want = fds[i] >= 0 && QUIET(unx_pidfd_check(900, 0)) == -EOPNOTSUPP ? -EOPNOTSUPP : -EBADF;
+        CHECK_INT(unx_pidfd_check(fds[i], 0), want);
+        CHECK_INT(unx_pidfd_check(fds[i], getpid()), want);
+        CHECK_INT(unx_pidfd_check(fds[i], 1), want);
     }
     close(file);
     if (dir >= 0) {
@@ -114,7 +116,7 @@ static void peer_lives_and_dies(void)
         struct client c = {raw_abstract(name, strlen(name)), raw_types[t]};
         const int listener = raw_listen(c.type, c.to, 5);
         const pid_t child = harness_fork(connects, &c);
-        const int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        const int fd = raw_accept(listener);
         CHECK(fd >= 0);
         const int alive = peer_pidfd(fd);
         CHECK(alive >= 0 && raw_cloexec(alive));

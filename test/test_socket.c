@@ -126,6 +126,11 @@ static void every_way_every_flag(void)
                     CHECK_INT(harness_nfds(), before);
                     continue;
                 }
+                if ((flags & UNX_PASSPIDFD) && !raw_knows(RAW_SO_PASSPIDFD)) {
+                    CHECK_INT(r, -EOPNOTSUPP);
+                    CHECK_INT(harness_nfds(), before);
+                    continue;
+                }
                 CHECK_INT(r >= 0 ? 0 : r, 0);
                 for (int j = 0; j < m.n; j++) {
                     check_made(m.fd[j], raw_types[t], flags);
@@ -143,6 +148,8 @@ static void accepted_options(void)
         for (unsigned i = 0; i < SETS; i++) {
             const unsigned flags = set(i);
             if ((flags & UNX_TIMESTAMP) && raw_types[t] == SOCK_STREAM)
+                continue;
+            if ((flags & UNX_PASSPIDFD) && !raw_knows(RAW_SO_PASSPIDFD))
                 continue;
             struct unx_addr a;
             const char *path = raw_file("s");

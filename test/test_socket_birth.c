@@ -93,7 +93,7 @@ static void check_first_message(int (*listen_at)(struct raw_addr at, int *server
     const int late = listen_at(at, &server);
     const int client = raw_connect(SOCK_SEQPACKET, at);
     raw_send(client, "before accept", 13, NULL, 0);
-    const int fd = late > 0 ? accept4(server, NULL, NULL, SOCK_CLOEXEC) : unx_accept(server, 0, NULL);
+    const int fd = late > 0 ? raw_accept(server) : unx_accept(server, 0, NULL);
     CHECK(fd >= 0);
     raw_send(client, "after accept", 12, NULL, 0);
     if (late > 0)

@@ -55,6 +55,8 @@ fd_253()
 
 fd_kinds()
 {
+    python3 -c 'import os
+os.memfd_create("x"), os.pidfd_open(os.getpid())' 2>/dev/null || skip 'this kernel has no pidfds, or no files of memory'
     server listen $name
     python3 -c '
 import os, socket, subprocess, sys, select

@@ -91,6 +91,7 @@ end_all()
     pids=
 }
 ticks() { sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'; }
+need_quiet() { [ -z "${UNX_DISTURBED-}" ] || skip "disturbed by $UNX_DISTURBED"; }
 need() { command -v "$1" >/dev/null || skip "no $1 here"; }
 need_root() { [ "$(id -u)" = 0 ] || skip "not root"; need setpriv; }
 json() { python3 -c 'import json,sys
@@ -125,12 +126,18 @@ near() { python3 -c 'import datetime, sys, time
 t = datetime.datetime.strptime(sys.stdin.read().strip()[:19] + "+0000", "%Y-%m-%dT%H:%M:%S%z").timestamp()
 sys.exit(abs(time.time() - t) > float(sys.argv[1]))' "$1"; }
 
-# What this kernel knows: pidfds of peers and of senders (Linux 6.5), and refusing descriptors (Linux 6.16).
+# What this kernel knows: pidfds of peers and of senders (Linux 6.5), groups of peers (Linux 4.13), and refusing descriptors (Linux 6.16).
 pidfd=no
 python3 -c 'import os, socket
 a, b = socket.socketpair()
 os.close(a.getsockopt(socket.SOL_SOCKET, 77))' 2>/dev/null && pidfd=yes
 need_pidfd() { [ $pidfd = yes ] || skip 'this kernel has no pidfds of peers'; }
+groups=no
+python3 -c 'import socket
+a, b = socket.socketpair()
+a.getsockopt(socket.SOL_SOCKET, 59, 256)' 2>/dev/null && groups=yes
+need_groups() { [ $groups = yes ] || skip 'this kernel has no groups of peers'; }
+groups() { if [ $groups = yes ]; then echo "$*"; else echo unknown; fi; }
 need_refusal()
 {
     python3 -c 'import socket

@@ -88,11 +88,13 @@ static bool open_all(struct activation *a)
 static bool wait_for_somebody(const struct activation *a)
 {
     const int timeout = a->o->timeout;
-    const struct timespec ts = {timeout / 1000, timeout % 1000 * 1000000L};
+    const int64_t deadline = deadline_after(timeout);
     // The end of a child is none of ours, as we have no child.
     int n;
     do {
-        n = ppoll(a->polls, a->o->noperands, timeout < 0 ? NULL : &ts, &a->while_waiting);
+        const int left = deadline_left(deadline);
+        const struct timespec ts = {left / 1000, left % 1000 * 1000000L};
+        n = ppoll(a->polls, a->o->noperands, left < 0 ? NULL : &ts, &a->while_waiting);
     } while (n < 0 && errno == EINTR && !ending_signal);
     if (n == 0) {
         report_fail(STATUS_TIMEOUT, "%s: nobody came for %d ms (ETIMEDOUT)", a->o->operand, timeout);

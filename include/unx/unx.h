@@ -164,7 +164,8 @@ int unx_bind(int type, unsigned flags, const struct unx_addr *a, mode_t mode);
 int unx_listen(int type, unsigned flags, const struct unx_addr *a, int backlog, mode_t mode);
 
 /* The same for a path of any length the file system takes, relative to the directory `dirfd` or AT_FDCWD. Backlog
- * UNX_BIND_ONLY: do not listen, as unx_bind(). Never changes the working directory; works without /proc. */
+ * UNX_BIND_ONLY: do not listen, as unx_bind(). Never changes the working directory; works without /proc,
+ * but for a mode that is wider than the umask, which takes Linux 6.6 there (-EOPNOTSUPP). */
 int unx_listen_path(int type, unsigned flags, int dirfd, const char *path, int backlog, mode_t mode);
 #define UNX_BIND_ONLY (-2)
 
@@ -324,7 +325,8 @@ struct unx_msg {
 int unx_send(int fd, struct unx_msg *m, unsigned flags);
 
 /* Receives one message. 1: a message (an empty packet too, len 0); 0: the end, there will be no more. On a stream: what is
- * there, and descriptors that came with a run of bytes ending at the last one returned.
+ * there, and descriptors that came with a run of bytes ending at the last one returned (Linux 6.18 installs with
+ * UNX_PEEK_FDS those of a later run, too).
  * Flags: UNX_DONTWAIT, UNX_INTR, UNX_PEEK or UNX_PEEK_FDS, UNX_PARTIAL, UNX_KEEP, UNX_PLAIN (as above; no pidfd, no label).
  * -EMSGSIZE: the packet was larger than the room; -ENOBUFS: it had more descriptors than nfds; -EMFILE: the kernel could
  * not install them all (table full, or a security module refused); -ERANGE: the label did not fit. In these four cases

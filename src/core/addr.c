@@ -20,6 +20,7 @@ static void set(struct unx_addr *a, socklen_t len)
 {
     a->len = len;
     a->sa.sa_family = AF_UNIX;
+    SYS_SET_ADDR_LEN(a);
 }
 
 int unx_addr_path(struct unx_addr *a, const char *path)
@@ -34,7 +35,7 @@ int unx_addr_path(struct unx_addr *a, const char *path)
     }
     memset(a, 0, sizeof *a);
     memcpy(a->un.sun_path, path, len);
-    set(a, ADDR_HEAD + (socklen_t)(len < limit ? len + 1 : len));
+    set(a, ADDR_HEAD + (socklen_t)(len < sizeof a->un.sun_path ? len + 1 : len));
     return 0;
 }
 
@@ -127,9 +128,10 @@ int addr_from_kernel(struct unx_addr *a)
         if (len > limit) {
             return -EINVAL;
         }
-        a->len = ADDR_HEAD + (socklen_t)(path && len < limit ? len + 1 : len);
+        a->len = ADDR_HEAD + (socklen_t)(path && len < sizeof a->un.sun_path ? len + 1 : len);
         memset(a->raw + ADDR_HEAD + len, 0, sizeof a->raw - ADDR_HEAD - len);
     }
+    SYS_SET_ADDR_LEN(a);
     return 0;
 }
 

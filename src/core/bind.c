@@ -10,6 +10,7 @@
  */
 #include "bind.h"
 #include "addr.h"
+#include "connect.h"
 #include "socket.h"
 #include "sys.h"
 
@@ -54,28 +55,19 @@ bool directory_holds_still(int dir)
 /* The umask has taken bits from a file that is ours and that nobody can use yet: gives them back. */
 static int widen(const struct place *p, mode_t mode)
 {
-    struct sys_file f;
     const char *name;
     const int dir = path_parent(p->dirfd, p->name, &name);
-    const bool still = dir >= 0 && directory_holds_still(dir);
-    if (dir >= 0) {
-        sys_close(dir);
+    if (dir < 0) {
+        return dir;
     }
+    const bool still = directory_holds_still(dir);
+    sys_close(dir);
     if (!still) {
         /* The name may lead to another file by now, and widening that one would be worse than failing. */
         return -EPERM;
     }
-    const int fd = sys_open_own(p->dirfd, p->name);
-    if (fd < 0) {
-        return fd;
-    }
-    int r = sys_file_of(fd, &f);
-    if (r == 0) {
-        const bool same = f.dev == p->dev && f.ino == p->ino && f.is_socket && f.nlink == 1;
-        r = same ? sys_set_mode_path(fd, mode) : -EPERM;
-    }
-    sys_close(fd);
-    return r;
+    const struct sys_file is = {.dev = p->dev, .ino = p->ino};
+    return sys_set_mode_of(p->dirfd, p->name, &is, mode);
 }
 
 struct binding {
@@ -197,11 +189,16 @@ int unx_connect_to(int fd, const struct unx_addr *to)
     if (r == 0) {
         r = datagram(fd);
     }
-    return r < 0 ? r : sys_connect(fd, to);
+    return r < 0 ? r : connect_once(fd, to);
 }
 
 int unx_disconnect(int fd)
 {
-    const int r = datagram(fd);
-    return r < 0 ? r : sys_disconnect(fd);
+    int r = datagram(fd);
+    if (r == 0) {
+        do {
+            r = sys_disconnect(fd);
+        } while (r == -EINTR);
+    }
+    return r;
 }

@@ -97,7 +97,8 @@ int unx_call(int fd, struct unx_msg *req, struct unx_msg *rep, int timeout_ms)
     if (r == 1 || early) {
         /* A datagram socket has no end that would stop the wait for a reply. */
         const int why = r;
-        const bool dead = r < 0 && nobody_there(r) && sys_type(fd) == SOCK_DGRAM;
+        const int type = r < 0 && nobody_there(r) ? sys_type(fd) : SOCK_STREAM;
+        const bool dead = type != SOCK_STREAM && type != SOCK_SEQPACKET;
         r = receive_reply(fd, rep, deadline, dead ? 0 : timeout_ms);
         r = dead && r == -EAGAIN ? why : r;
     }

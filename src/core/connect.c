@@ -39,10 +39,19 @@ static int connect_sliced(int fd, const struct unx_addr *to, int64_t deadline)
     }
 }
 
+int connect_once(int fd, const struct unx_addr *to)
+{
+    int r;
+    do {
+        r = sys_connect(fd, to);
+    } while (r == -EINTR);
+    return r;
+}
+
 int connect_within(int fd, const struct unx_addr *to, unsigned flags, int timeout_ms)
 {
     /* Mostly there is room: then nothing has to be switched and switched back. */
-    int r = sys_connect(fd, to);
+    int r = connect_once(fd, to);
     if (r == -EAGAIN && timeout_ms != 0) {
         const int64_t deadline = io_deadline(timeout_ms);
         r = sys_set_nonblock(fd, false);

@@ -15,22 +15,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* unix(7); the headers of Debian 12 lack the last two */
-#define KIND_RIGHTS 1
-#define KIND_CREDENTIALS 2
-#define KIND_SECURITY 3
-#define KIND_PIDFD 4
-
-#if defined(__sparc__)
-#define KIND_TIME_NEW 0x42
-#elif defined(__hppa__)
-#define KIND_TIME_NEW 0x4039
-#else
-#define KIND_TIME_NEW 64
-#endif
-
 #define HEAD CMSG_LEN(0)
-#define ALIGNED(n) (((n) + sizeof(size_t) - 1) & ~(sizeof(size_t) - 1))
+#define ALIGNED(n) (((n) + SYS_CONTROL_ALIGN - 1) & ~(SYS_CONTROL_ALIGN - 1))
 
 int control_next(const void *buf, size_t len, size_t *at, struct unx_control_item *item)
 {
@@ -59,25 +45,23 @@ enum control_kind control_kind(const struct unx_control_item *item)
     if (item->level != SOL_SOCKET) {
         return CONTROL_OTHER;
     }
-    if (item->type == KIND_RIGHTS) {
+    if (item->type == SCM_RIGHTS) {
         return CONTROL_FDS;
     }
-    if (item->type == SO_TIMESTAMPNS) {
-        /* KIND_TIME_NEW itself, where time_t is wide and long is not. */
-        return CONTROL_TIME;
-    }
-    switch (item->type) {
-    case KIND_CREDENTIALS:
-        return CONTROL_CRED;
-    case KIND_SECURITY:
-        return CONTROL_LABEL;
-    case KIND_PIDFD:
-        return CONTROL_PIDFD;
-    case KIND_TIME_NEW:
-        return CONTROL_TIME;
-    default:
+    /* A type that this system lacks is -1, and so may several be: no switch. */
+    if (item->type < 0) {
         return CONTROL_OTHER;
     }
+    if (item->type == SYS_TYPE_CRED || item->type == SYS_TYPE_CRED_SENT) {
+        return CONTROL_CRED;
+    }
+    if (item->type == SYS_TYPE_LABEL) {
+        return CONTROL_LABEL;
+    }
+    if (item->type == SYS_TYPE_PIDFD) {
+        return CONTROL_PIDFD;
+    }
+    return item->type == SYS_TYPE_TIME || item->type == SYS_TYPE_TIME_NEW ? CONTROL_TIME : CONTROL_OTHER;
 }
 
 int control_fd(const struct unx_control_item *item, unsigned i)
@@ -94,7 +78,7 @@ unsigned control_take_fds(const void *buf, size_t len, int *fds, unsigned max)
         return 0;
     }
     memcpy(&h, buf, sizeof h);
-    if (h.cmsg_level != SOL_SOCKET || h.cmsg_type != KIND_RIGHTS || h.cmsg_len < HEAD || h.cmsg_len > len ||
+    if (h.cmsg_level != SOL_SOCKET || h.cmsg_type != SCM_RIGHTS || h.cmsg_len < HEAD || h.cmsg_len > len ||
         ALIGNED((size_t)h.cmsg_len) < len || (h.cmsg_len - HEAD) / sizeof *fds > max) {
         return 0;
     }
@@ -114,16 +98,20 @@ bool control_time(const struct unx_control_item *item, int64_t *ns)
 {
     int64_t wide[2];
     long native[2];
-    if (item->type == KIND_TIME_NEW && item->len >= sizeof wide) {
+    if (item->type == SYS_TYPE_TIME_NEW && item->len >= sizeof wide) {
         memcpy(wide, item->data, sizeof wide);
-    } else if (item->type != KIND_TIME_NEW && item->len >= sizeof native) {
+    } else if (item->type != SYS_TYPE_TIME_NEW && item->len >= sizeof native) {
         memcpy(native, item->data, sizeof native);
         wide[0] = native[0];
         wide[1] = native[1];
     } else {
         return false;
     }
-    *ns = wide[0] * INT64_C(1000000000) + wide[1];
+    int64_t sum;
+    if (__builtin_mul_overflow(wide[0], INT64_C(1000000000), &sum) || __builtin_add_overflow(sum, wide[1], &sum)) {
+        return false;
+    }
+    *ns = sum;
     return true;
 }
 
@@ -146,13 +134,15 @@ static size_t put(void *buf, size_t at, int level, int type, const void *data, s
 
 size_t control_put_fds(void *buf, size_t at, const int *fds, unsigned n)
 {
-    return put(buf, at, SOL_SOCKET, KIND_RIGHTS, fds, n * sizeof *fds);
+    return put(buf, at, SOL_SOCKET, SCM_RIGHTS, fds, n * sizeof *fds);
 }
 
 size_t control_put_cred(void *buf, size_t at, const struct unx_cred *c)
 {
-    const struct ucred u = {.pid = c->pid, .uid = c->uid, .gid = c->gid};
-    return put(buf, at, SOL_SOCKET, KIND_CREDENTIALS, &u, sizeof u);
+    char data[SYS_CRED_ROOM] __attribute__((aligned(8)));
+    int type;
+    const size_t len = sys_cred_write(data, c, &type);
+    return len == 0 ? at : put(buf, at, SOL_SOCKET, type, data, len);
 }
 
 bool control_had_room(size_t size, size_t used)
@@ -191,16 +181,16 @@ int unx_control_nfds(const struct unx_control_item *item)
 
 int unx_control_cred(const struct unx_control_item *item, struct unx_cred *c)
 {
-    struct ucred u;
+    struct unx_cred read;
     if (item == NULL || c == NULL || control_kind(item) != CONTROL_CRED) {
         return -EINVAL;
     }
-    if (item->len < sizeof u) {
-        return -EBADMSG;
+    const int r = sys_cred_read(item->type, item->data, item->len, &read);
+    if (r < 0) {
+        return r;
     }
-    memcpy(&u, item->data, sizeof u);
-    *c = (struct unx_cred){.pid = u.pid, .uid = u.uid, .gid = u.gid};
-    cred_judge(c);
+    cred_judge(&read);
+    *c = read;
     return 0;
 }
 
@@ -226,14 +216,14 @@ int unx_control_add(struct unx_control_writer *w, int level, int type, const voi
         return -EINVAL;
     }
     const size_t space = unx_control_space(len);
-    if (level == SOL_SOCKET && type == KIND_RIGHTS && len / sizeof(int) + w->nfds > (size_t)sys_limit(UNX_LIMIT_FDS)) {
+    if (level == SOL_SOCKET && type == SCM_RIGHTS && len / sizeof(int) + w->nfds > (size_t)sys_limit(UNX_LIMIT_FDS)) {
         return -E2BIG;
     }
     if (space == 0 || space > w->size - w->len) {
         return -ENOSPC;
     }
     w->len = put(w->buf, w->len, level, type, data, len);
-    if (level == SOL_SOCKET && type == KIND_RIGHTS) {
+    if (level == SOL_SOCKET && type == SCM_RIGHTS) {
         w->nfds += (unsigned)(len / sizeof(int));
     }
     return 0;
@@ -253,7 +243,7 @@ int unx_control_add_fds(struct unx_control_writer *w, const int *fds, unsigned n
         }
     }
     const unsigned first = w->nfds;
-    const int r = n == 0 ? 0 : unx_control_add(w, SOL_SOCKET, KIND_RIGHTS, fds, n * sizeof *fds);
+    const int r = n == 0 ? 0 : unx_control_add(w, SOL_SOCKET, SCM_RIGHTS, fds, n * sizeof *fds);
     for (unsigned i = first; i < w->nfds && (flags & UNX_GIVE) != 0; i++) {
         w->owned[i / 32] |= UINT32_C(1) << i % 32;
     }
@@ -265,6 +255,8 @@ int unx_control_add_cred(struct unx_control_writer *w, const struct unx_cred *c)
     if (!writer_valid(w) || c == NULL || c->known != UNX_KNOWN_ALL) {
         return -EINVAL;
     }
-    const struct ucred u = {.pid = c->pid, .uid = c->uid, .gid = c->gid};
-    return unx_control_add(w, SOL_SOCKET, KIND_CREDENTIALS, &u, sizeof u);
+    char data[SYS_CRED_ROOM] __attribute__((aligned(8)));
+    int type;
+    const size_t len = sys_cred_write(data, c, &type);
+    return len == 0 ? -EOPNOTSUPP : unx_control_add(w, SOL_SOCKET, type, data, len);
 }

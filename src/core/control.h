@@ -20,11 +20,12 @@ int control_fd(const struct unx_control_item *item, unsigned i);
  * and returns how many. Else 0, and nobody has taken any. */
 unsigned control_take_fds(const void *buf, size_t len, int *fds, unsigned max);
 
-/* Nanoseconds of CONTROL_TIME; false if it was cut. */
+/* Nanoseconds of CONTROL_TIME; false if it was cut, or is a time that no clock shows. */
 bool control_time(const struct unx_control_item *item, int64_t *ns);
 
 /* Appends a message without asking whether it fits: its data is `len` bytes from `data`. Returns the new length. */
 size_t control_put_fds(void *buf, size_t at, const int *fds, unsigned n);
+/* The same length where this system sends no credentials. */
 size_t control_put_cred(void *buf, size_t at, const struct unx_cred *c);
 
 /* Whether a buffer of `size` bytes, `used` of them written by the kernel, had room for one descriptor more. */

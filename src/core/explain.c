@@ -35,7 +35,6 @@ static const struct {
     {ENOSYS, "this kernel does not know the call, or a filter forbids it"},
     {ELOOP, "too many symbolic links on the way"},
     {ENOMSG, "the message brought no descriptor"},
-    {ENODATA, "nothing is known about the peer"},
     {EPROTO, "the other side does not speak this protocol, or not this version of it"},
     {EFBIG, "more bytes than a file may hold here (RLIMIT_FSIZE), or than this program can address"},
     {ECANCELED, "the other side of the hand-over refused or gave up: the old program serves on"},

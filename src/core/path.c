@@ -77,7 +77,7 @@ static int connect_long(struct connecting *c, int dirfd, const char *path)
     char text[32];
     const int file = sys_open_path(dirfd, path);
     if (file < 0) {
-        return file;
+        return file == -EOPNOTSUPP ? connect_without_proc(c, dirfd, path) : file;
     }
     int r = sys_fd_path(file, text, sizeof text);
     if (r >= 0) {

@@ -167,6 +167,10 @@ static int recv_rich(int fd, struct unx_msg *m, unsigned flags)
 
     recv_clear(m);
     int r = recv_check(m, flags);
+    if (r == 0 && !message_has_bytes(m) && (r = sys_type(fd)) == SOCK_STREAM) {
+        /* A peek tells the length of a packet; on a stream it would only wait. */
+        r = -EINVAL;
+    }
     if (r < 0) {
         return r;
     }

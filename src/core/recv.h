@@ -7,8 +7,10 @@
 #include <sys/socket.h>
 #include <unx/unx.h>
 
+#include "sys.h"
+
 /* Room for every control message that can come with one message: time, credentials, label, descriptors, pidfd. */
-#define RECV_CONTROL_MAX 1392
+#define RECV_CONTROL_MAX SYS_CONTROL_ROOM
 
 /* One message as the system gave it. */
 struct receiving {

@@ -23,6 +23,16 @@ static ssize_t take_once(int fd, void *arg, int how)
     return sys_recvmsg(fd, &t->h, how);
 }
 
+/* What is there, whatever signals come. */
+static ssize_t take_now(int fd, struct receiving *t, int how)
+{
+    ssize_t r;
+    do {
+        r = take_once(fd, t, how | MSG_DONTWAIT);
+    } while (r == -EINTR);
+    return r;
+}
+
 struct resumed {
     struct receiving *t;
     int how;
@@ -52,7 +62,7 @@ ssize_t recv_take_on(int fd, struct receiving *t, int how, unsigned flags, ssize
     if (r == -EAGAIN && end_polled(fd)) {
         /* Either something came meanwhile, or this is a datagram socket whose own side was shut down: it waits for nothing,
          * and says so only to those who block. */
-        r = take_once(fd, t, how | MSG_DONTWAIT);
+        r = take_now(fd, t, how);
         if (r == -EAGAIN) {
             t->h.msg_controllen = 0;
             t->h.msg_namelen = 0;
@@ -62,7 +72,7 @@ ssize_t recv_take_on(int fd, struct receiving *t, int how, unsigned flags, ssize
     }
     if (r == -ECONNRESET) {
         /* What is still queued comes first. */
-        r = take_once(fd, t, how | MSG_DONTWAIT);
+        r = take_now(fd, t, how);
         t->reset = true;
         if (r < 0) {
             r = -ECONNRESET;
@@ -101,7 +111,10 @@ int recv_zero(int fd, const struct receiving *t)
     }
     if (type == SOCK_DGRAM) {
         /* Only the next datagram's bytes can be asked for, and it may be empty too. */
-        const ssize_t next = sys_recv(fd, NULL, 0, MSG_PEEK | MSG_DONTWAIT);
+        ssize_t next;
+        do {
+            next = sys_recv(fd, NULL, 0, MSG_PEEK | MSG_DONTWAIT);
+        } while (next == -EINTR);
         return next >= 0 ? 1 : next == -EAGAIN ? 0 : (int)next;
     }
     const int queued = sys_readable(fd);

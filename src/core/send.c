@@ -83,6 +83,9 @@ static int set_control(struct msghdr *h, const struct unx_msg *m, char *buf)
     }
     if (m->cred != NULL) {
         len = control_put_cred(buf, len, m->cred);
+        if (len == 0) {
+            return -EOPNOTSUPP;
+        }
     }
     if (m->nfds > 0) {
         len = control_put_fds(buf, len, m->fds, m->nfds);

@@ -121,8 +121,9 @@ int unx_accept(int fd, unsigned flags, struct unx_addr *peer)
     if ((flags & ~SOCKET_ACCEPT) != 0) {
         return -EINVAL;
     }
-    if ((flags & UNX_TIMESTAMP) != 0 && sys_type(fd) == SOCK_STREAM) {
-        return -EOPNOTSUPP;
+    const int type = (flags & UNX_TIMESTAMP) != 0 ? sys_type(fd) : SOCK_SEQPACKET;
+    if (type < 0 || type == SOCK_STREAM) {
+        return type < 0 ? type : -EOPNOTSUPP;
     }
     struct unx_addr from;
     struct accepting a = {.nonblock = (flags & UNX_NONBLOCK) != 0, .peer = peer == NULL ? NULL : &from};

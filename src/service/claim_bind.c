@@ -11,6 +11,7 @@
  */
 #include "bind.h"
 #include "claim.h"
+#include "connect.h"
 #include "sys.h"
 
 #include <errno.h>
@@ -28,7 +29,7 @@ struct probe {
 static int probe_there(void *arg)
 {
     const struct probe *p = arg;
-    return sys_connect(p->fd, &p->to);
+    return connect_once(p->fd, &p->to);
 }
 
 static int probe(int file, int dir, const char *name)
@@ -38,7 +39,7 @@ static int probe(int file, int dir, const char *name)
     if (p.fd < 0) {
         return p.fd;
     }
-    int r = sys_fd_path(file, text, sizeof text);
+    int r = file < 0 ? -EOPNOTSUPP : sys_fd_path(file, text, sizeof text);
     if (r >= 0) {
         r = unx_addr_path(&p.to, text);
         r = r < 0 ? r : probe_there(&p);
@@ -63,15 +64,14 @@ static int probe(int file, int dir, const char *name)
 int claim_look(int dir, const char *name, struct sys_file *f)
 {
     const int file = sys_open_own(dir, name);
-    if (file < 0) {
-        return file == -ENOENT ? CLAIM_FREE : file;
-    }
-    int r = sys_file_of(file, f);
+    int r = file == -EOPNOTSUPP ? sys_file_at(dir, name, f) : file < 0 ? file : sys_file_of(file, f);
     if (r == 0) {
         r = f->is_socket ? probe(file, dir, name) : CLAIM_FOREIGN;
     }
-    sys_close(file);
-    return r;
+    if (file >= 0) {
+        sys_close(file);
+    }
+    return r == -ENOENT ? CLAIM_FREE : r;
 }
 
 /* Nobody but us and root may write here, nor rename a directory on the way here. */
@@ -144,21 +144,10 @@ static int place_beside(struct place *p, const struct claim *c, const struct cla
 
 static int give_away(const struct place *p, const struct unx_listener_options *o, mode_t mode)
 {
-    struct sys_file f;
-    const int file = sys_open_own(p->dirfd, p->name);
-    int r = file < 0 ? file : sys_file_of(file, &f);
-    if (r == 0) {
-        /* Somebody else moves files in this directory; nothing here is ours to give. */
-        const bool same = f.dev == p->dev && f.ino == p->ino;
-        r = same && f.is_socket && f.nlink == 1 ? sys_set_owner_path(file, o->owner, o->group) : -EPERM;
-    }
-    if (r == 0 && mode != UNX_MODE_UMASK) {
-        r = sys_set_mode_path(file, mode);
-    }
-    if (file >= 0) {
-        sys_close(file);
-    }
-    return r;
+    /* If somebody else moves files in this directory, nothing here is ours to give. */
+    const struct sys_file is = {.dev = p->dev, .ino = p->ino};
+    const int r = sys_set_owner_of(p->dirfd, p->name, &is, o->owner, o->group);
+    return r < 0 || mode == UNX_MODE_UMASK ? r : sys_set_mode_of(p->dirfd, p->name, &is, mode);
 }
 
 int claim_bind(const struct claim *c, const struct claim_wish *w, char name[CLAIM_NAME])

@@ -162,8 +162,13 @@ static int give_up(struct attempt *a, int why)
             return why;
         }
         const int verdict = r < 0 ? r : judge(a, &p, HANDOVER_VERDICT);
-        if (verdict == -ECANCELED || (verdict > 0 && a->ended)) {
-            return verdict < 0 ? verdict : 0;
+        if (verdict > 0 && a->ended) {
+            /* It may have refused before: its last word counts, because it goes by that too. */
+            a->h->reason = 0;
+            return 0;
+        }
+        if (verdict == -ECANCELED) {
+            return verdict;
         }
     }
 }

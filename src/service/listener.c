@@ -169,8 +169,9 @@ int unx_listener_adopt(struct unx_listener **out, int fd, int type, unsigned fla
     struct unx_addr bound;
     int r = (flags & ~(UNX_NONBLOCK | UNX_SHED)) != 0 ? -EINVAL : sys_type(fd);
     const bool listens = r != SOCK_DGRAM;
-    if (r == SOCK_DGRAM && socket_ours(fd) == 0) {
-        r = unx_local_addr(fd, &bound);
+    if (r == SOCK_DGRAM) {
+        r = socket_ours(fd);
+        r = r < 0 ? r : unx_local_addr(fd, &bound);
         r = r == 0 && unx_addr_name(&bound, NULL, NULL) == UNX_UNNAMED ? -EINVAL : r;
     }
     if (r >= 0) {

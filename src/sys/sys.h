@@ -3,7 +3,7 @@
  * The system, and nothing else: the only layer that makes system calls. One file per system behind this list.
  *
  * Promises: a result >= 0 or a negative errno value; errno left alone; no cancellation point; descriptors are close-on-exec
- * from birth; one call here is one attempt; what a system lacks is -EOPNOTSUPP. Times are in
+ * from birth; one call here is one attempt, but for opening a file, which goes on after a signal; what a system lacks is -EOPNOTSUPP. Times are in
  * nanoseconds of the monotonic clock, -1 is without limit. Nothing here allocates by itself, but for sys_in_directory().
  */
 #ifndef UNX_SYS_H
@@ -13,8 +13,7 @@
 #include <stdint.h>
 #include <unx/unx.h>
 
-struct msghdr;
-struct mmsghdr;
+#include "sys_system.h"
 
 /* ---- sockets ---- */
 int sys_socket(int type, bool nonblock);
@@ -56,6 +55,12 @@ int sys_recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags);
 ssize_t sys_send(int fd, const void *p, size_t n, int flags);
 ssize_t sys_recv(int fd, void *p, size_t n, int flags); /* -> full length */
 
+/* ---- credentials as the data of a control message of `type` ---- */
+int sys_cred_read(int type, const void *data, size_t len, struct unx_cred *c); /* `known` is not judged; -EBADMSG */
+#define SYS_CRED_ROOM 96u
+size_t sys_cred_write(void *data, const struct unx_cred *c,
+                      int *type); /* its length, at most SYS_CRED_ROOM; 0: cannot */
+
 /* ---- waiting ---- */
 int sys_poll(int fd, int events, int64_t timeout_ns); /* events that came, 0 after the time; -EINTR only if it waits */
 int sys_poll_or(int fd, int events, int event,
@@ -96,20 +101,24 @@ struct sys_file {
     mode_t mode; /* permission bits */
     bool is_socket;
 };
-int sys_open_dir(int dirfd, const char *path);    /* O_PATH: good for naming only */
+int sys_open_dir(int dirfd, const char *path); /* O_PATH: good for naming only */
+/* A socket too; -EOPNOTSUPP where none can be opened, and its name has to do. */
 int sys_open_path(int dirfd, const char *path);   /* O_PATH, follows a last symbolic link as connect(2) does */
 int sys_open_own(int dirfd, const char *name);    /* O_PATH, does not follow */
 int sys_fd_path(int fd, char *text, size_t size); /* a path that leads to an open O_PATH descriptor: its length */
 int sys_file_at(int dirfd, const char *name, struct sys_file *f);
 int sys_file_of(int fd, struct sys_file *f);
-int sys_set_mode(int fd, mode_t mode);           /* of a socket before it is bound */
-int sys_set_mode_path(int path_fd, mode_t mode); /* of the file that an O_PATH descriptor names */
+/* The mode that a socket's file will have, as far as the system can before it is bound; what is missing is set before anybody
+ * can connect. -EOPNOTSUPP: it can not, and for this type bound is open. */
+int sys_set_mode(int fd, mode_t mode);
+/* Of a socket's file, if that is what `is` says, and has one name; else -EPERM. */
+int sys_set_mode_of(int dirfd, const char *name, const struct sys_file *is, mode_t mode);
+int sys_set_owner_of(int dirfd, const char *name, const struct sys_file *is, uid_t owner, gid_t group);
 int sys_unlink(int dirfd, const char *name);
 int sys_rename_new(int dirfd, const char *from, const char *to); /* -EEXIST instead of replacing */
 int sys_rename(int dirfd, const char *from, const char *to);
 int sys_swap(int dirfd, const char *a, const char *b); /* two files change places; -EOPNOTSUPP */
-int sys_set_owner_path(int path_fd, uid_t owner, gid_t group);
-int sys_open_readable_dir(int dirfd); /* the same directory, so that it can be locked */
+int sys_open_readable_dir(int dirfd);                  /* the same directory, so that it can be locked */
 int sys_open_lock(int dirfd, const char *name);
 int sys_lock(int fd); /* -EAGAIN: somebody else has it */
 int sys_unlock(int fd);
@@ -138,9 +147,6 @@ void sys_environment_remove(const char *name);
 
 /* ---- limits ---- */
 #define SYS_IOV_MAX 1024 /* on every system here */
-#if defined(__linux__)
-#define SYS_FDS_MAX 253
-#endif
 int sys_limit(int what);
 
 #endif

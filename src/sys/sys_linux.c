@@ -9,6 +9,7 @@
  */
 #include "sys.h"
 #include "sys_linux_call.h"
+#include "sys_linux_msan.h"
 
 #include <linux/sockios.h>
 #include <poll.h>
@@ -42,6 +43,7 @@ int sys_listen(int fd, int backlog)
 
 int sys_connect(int fd, const struct unx_addr *a)
 {
+    kernel_reads(a->raw, a->len);
     return (int)linux_call(SYS_connect, fd, (long)&a->sa, a->len, 0, 0, 0);
 }
 
@@ -51,13 +53,29 @@ int sys_disconnect(int fd)
     return (int)linux_call(SYS_connect, fd, (long)&none, sizeof none.sa_family, 0, 0, 0);
 }
 
+/* Linux 2.6.27, some old systems of other processors, and filters that do not know accept4(2): another thread's execve(2) may
+ * take the connection along between these calls. */
+static int accept_in_steps(int fd, bool nonblock, struct sockaddr *sa, socklen_t *len)
+{
+    const int r = QUIET(UNCANCELLED(accept(fd, sa, len)));
+    if (r >= 0) {
+        sys_set_cloexec(r);
+        sys_set_nonblock(r, nonblock);
+    }
+    return r;
+}
+
 int sys_accept(int fd, bool nonblock, struct unx_addr *peer)
 {
     socklen_t len = peer == NULL ? 0 : sizeof peer->raw;
     struct sockaddr *sa = peer == NULL ? NULL : &peer->sa;
     const int flags = SOCK_CLOEXEC | (nonblock ? SOCK_NONBLOCK : 0);
-    const int r = (int)linux_call(SYS_accept4, fd, (long)sa, (long)(peer == NULL ? NULL : &len), flags, 0, 0);
+    socklen_t *const plen = peer == NULL ? NULL : &len;
+    int r = (int)linux_call(SYS_accept4, fd, (long)sa, (long)plen, flags, 0, 0);
+    r = r == -ENOSYS ? accept_in_steps(fd, nonblock, sa, plen) : r;
     if (r >= 0 && peer != NULL) {
+        kernel_wrote(&len, sizeof len);
+        kernel_wrote_addr(peer->raw, len);
         peer->len = len;
     }
     return r;
@@ -226,32 +244,54 @@ int sys_readable(int fd)
 
 ssize_t sys_sendmsg(int fd, const struct msghdr *h, int flags)
 {
+    kernel_reads_msg(h);
     return linux_call(SYS_sendmsg, fd, (long)h, flags | MSG_NOSIGNAL, 0, 0, 0);
 }
 
 ssize_t sys_recvmsg(int fd, struct msghdr *h, int flags)
 {
-    return linux_call(SYS_recvmsg, fd, (long)h, flags | MSG_CMSG_CLOEXEC | MSG_TRUNC, 0, 0, 0);
+    const long n = linux_call(SYS_recvmsg, fd, (long)h, flags | MSG_CMSG_CLOEXEC | MSG_TRUNC, 0, 0, 0);
+    if (n >= 0) {
+        kernel_wrote_msg(h, (size_t)n);
+    }
+    return n;
 }
 
 int sys_sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
 {
-    return (int)linux_call(SYS_sendmmsg, fd, (long)v, n, flags | MSG_NOSIGNAL, 0, 0);
+    for (unsigned i = 0; i < n; i++) {
+        kernel_reads_msg(&v[i].msg_hdr);
+    }
+    const int r = (int)linux_call(SYS_sendmmsg, fd, (long)v, n, flags | MSG_NOSIGNAL, 0, 0);
+    for (int i = 0; i < r; i++) {
+        kernel_wrote(&v[i].msg_len, sizeof v[i].msg_len);
+    }
+    return r;
 }
 
 int sys_recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
 {
-    return (int)linux_call(SYS_recvmmsg, fd, (long)v, n, flags | MSG_CMSG_CLOEXEC | MSG_TRUNC, 0, 0);
+    const int r = (int)linux_call(SYS_recvmmsg, fd, (long)v, n, flags | MSG_CMSG_CLOEXEC | MSG_TRUNC, 0, 0);
+    for (int i = 0; i < r; i++) {
+        kernel_wrote(&v[i].msg_len, sizeof v[i].msg_len);
+        kernel_wrote_msg(&v[i].msg_hdr, v[i].msg_len);
+    }
+    return r;
 }
 
 ssize_t sys_send(int fd, const void *p, size_t n, int flags)
 {
+    kernel_reads(p, n);
     return linux_call(SYS_sendto, fd, (long)p, (long)n, flags | MSG_NOSIGNAL, 0, 0);
 }
 
 ssize_t sys_recv(int fd, void *p, size_t n, int flags)
 {
-    return linux_call(SYS_recvfrom, fd, (long)p, (long)n, flags | MSG_TRUNC, 0, 0);
+    const long r = linux_call(SYS_recvfrom, fd, (long)p, (long)n, flags | MSG_TRUNC, 0, 0);
+    if (r > 0) {
+        kernel_wrote(p, (size_t)r < n ? (size_t)r : n);
+    }
+    return r;
 }
 
 /* ---- waiting ---- */
@@ -293,7 +333,7 @@ int sys_limit(int what)
 {
     switch (what) {
     case UNX_LIMIT_PATH:
-        return sizeof(((struct sockaddr_un *)0)->sun_path);
+        return SYS_PATH_MAX;
     case UNX_LIMIT_ABSTRACT:
         return sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
     case UNX_LIMIT_FDS:

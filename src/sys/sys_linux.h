@@ -23,6 +23,16 @@
         result_;                                                                                                       \
     })
 
+/* The same, again after each signal: for what does not wait long, and has nothing to tell about it. */
+#define UNINTERRUPTED(call)                                                                                            \
+    ({                                                                                                                 \
+        __auto_type once_ = QUIET(call);                                                                               \
+        while (once_ == -EINTR) {                                                                                      \
+            once_ = QUIET(call);                                                                                       \
+        }                                                                                                              \
+        once_;                                                                                                         \
+    })
+
 #if defined(__ANDROID__) /* bionic has no cancellation */
 #define UNCANCELLED(call) (call)
 #else

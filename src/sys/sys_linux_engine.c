@@ -8,6 +8,7 @@
 #include "sys.h"
 #include "sys_linux.h"
 #include "sys_linux_call.h"
+#include "sys_linux_msan.h"
 
 #include <poll.h>
 #include <sys/epoll.h>
@@ -21,7 +22,7 @@ static struct timespec timespec_of(int64_t ns)
 int sys_event_clear(int event)
 {
     uint64_t n;
-    return (int)QUIET(UNCANCELLED(read(event, &n, sizeof n)));
+    return (int)UNINTERRUPTED(UNCANCELLED(read(event, &n, sizeof n)));
 }
 
 int sys_clock(void)
@@ -80,6 +81,7 @@ int sys_epoll_wait(int epoll, struct sys_ready *ready, unsigned max, int64_t tim
             r = QUIET(UNCANCELLED(epoll_wait(epoll, ev, n, ms > INT32_MAX ? INT32_MAX : (int)ms)));
         }
     }
+    kernel_wrote(ev, r > 0 ? (size_t)r * sizeof *ev : 0);
     for (int i = 0; i < r; i++) {
         ready[i] = (struct sys_ready){.fd = (int)(uint32_t)ev[i].data.u64, .events = ev[i].events};
     }

@@ -15,7 +15,9 @@ int sys_event(void)
 
 int sys_event_set(int event)
 {
-    return QUIET(UNCANCELLED(eventfd_write(event, 1)));
+    const int r = UNINTERRUPTED(UNCANCELLED(eventfd_write(event, 1)));
+    /* It counts, and when it can count no further it has been set often enough. */
+    return r == -EAGAIN ? 0 : r;
 }
 
 void *sys_allocate(size_t size)

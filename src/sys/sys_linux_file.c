@@ -35,17 +35,17 @@ static void fill(struct sys_file *f, const struct stat *st)
 
 int sys_open_dir(int dirfd, const char *path)
 {
-    return QUIET(UNCANCELLED(openat(dirfd, path, O_PATH | O_DIRECTORY | O_CLOEXEC)));
+    return UNINTERRUPTED(UNCANCELLED(openat(dirfd, path, O_PATH | O_DIRECTORY | O_CLOEXEC)));
 }
 
 int sys_open_path(int dirfd, const char *path)
 {
-    return QUIET(UNCANCELLED(openat(dirfd, path, O_PATH | O_CLOEXEC)));
+    return UNINTERRUPTED(UNCANCELLED(openat(dirfd, path, O_PATH | O_CLOEXEC)));
 }
 
 int sys_open_own(int dirfd, const char *name)
 {
-    return QUIET(UNCANCELLED(openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC)));
+    return UNINTERRUPTED(UNCANCELLED(openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC)));
 }
 
 int sys_file_at(int dirfd, const char *name, struct sys_file *f)
@@ -90,7 +90,7 @@ int sys_set_mode(int fd, mode_t mode)
     return QUIET(fchmod(fd, mode));
 }
 
-int sys_set_mode_path(int path_fd, mode_t mode)
+static int set_mode_path(int path_fd, mode_t mode)
 {
     const long r = QUIET(syscall(SYS_fchmodat2, path_fd, "", mode, AT_EMPTY_PATH));
     if (r != -ENOSYS && r != -EINVAL && r != -EPERM) {
@@ -100,6 +100,41 @@ int sys_set_mode_path(int path_fd, mode_t mode)
     char path[32];
     const int n = sys_fd_path(path_fd, path, sizeof path);
     return n < 0 ? n : QUIET(chmod(path, mode));
+}
+
+/* A descriptor of that very file. */
+static int open_same(int dirfd, const char *name, const struct sys_file *is)
+{
+    struct sys_file f;
+    const int fd = sys_open_own(dirfd, name);
+    int r = fd < 0 ? fd : sys_file_of(fd, &f);
+    if (r == 0) {
+        r = f.dev == is->dev && f.ino == is->ino && f.is_socket && f.nlink == 1 ? 0 : -EPERM;
+    }
+    if (r < 0 && fd >= 0) {
+        sys_close(fd);
+    }
+    return r < 0 ? r : fd;
+}
+
+int sys_set_mode_of(int dirfd, const char *name, const struct sys_file *is, mode_t mode)
+{
+    const int fd = open_same(dirfd, name, is);
+    const int r = fd < 0 ? fd : set_mode_path(fd, mode);
+    if (fd >= 0) {
+        sys_close(fd);
+    }
+    return r;
+}
+
+int sys_set_owner_of(int dirfd, const char *name, const struct sys_file *is, uid_t owner, gid_t group)
+{
+    const int fd = open_same(dirfd, name, is);
+    const int r = fd < 0 ? fd : QUIET(fchownat(fd, "", owner, group, AT_EMPTY_PATH));
+    if (fd >= 0) {
+        sys_close(fd);
+    }
+    return r;
 }
 
 int sys_unlink(int dirfd, const char *name)

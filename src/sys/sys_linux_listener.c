@@ -22,13 +22,13 @@
 
 int sys_open_readable_dir(int dirfd)
 {
-    return QUIET(UNCANCELLED(openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
+    return UNINTERRUPTED(UNCANCELLED(openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
 }
 
 int sys_open_lock(int dirfd, const char *name)
 {
     const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-    return QUIET(UNCANCELLED(openat(dirfd, name, flags, 0600)));
+    return UNINTERRUPTED(UNCANCELLED(openat(dirfd, name, flags, 0600)));
 }
 
 int sys_lock(int fd)
@@ -50,11 +50,6 @@ int sys_swap(int dirfd, const char *a, const char *b)
 {
     const int r = (int)QUIET(syscall(SYS_renameat2, dirfd, a, dirfd, b, RENAME_EXCHANGE));
     return r == -EINVAL || r == -ENOSYS ? -EOPNOTSUPP : r;
-}
-
-int sys_set_owner_path(int path_fd, uid_t owner, gid_t group)
-{
-    return QUIET(fchownat(path_fd, "", owner, group, AT_EMPTY_PATH));
 }
 
 int sys_poll_or(int fd, int events, int event, int64_t timeout_ns)

@@ -113,7 +113,7 @@ static int pid_from_fdinfo(int pidfd)
     char path[40];
     char text[512];
     snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
-    const int fd = QUIET(UNCANCELLED(open(path, O_RDONLY | O_CLOEXEC)));
+    const int fd = UNINTERRUPTED(UNCANCELLED(open(path, O_RDONLY | O_CLOEXEC)));
     if (fd < 0) {
         return fd == -ENOENT ? -EOPNOTSUPP : fd;
     }

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+/*
+ * FreeBSD: what it does its own way.
+ *
+ * Promises: a packet is whole, also where the kernel hands it out in pieces; if the rest of one is not there soon, it is
+ * told as cut.
+ *
+ * What surprised us: since FreeBSD 15 a packet is what ends with MSG_EOR. Packets without it are glued together, a packet
+ * that does not fit the sender's room arrives in pieces, and what did not fit the receiver's stays queued instead of being
+ * dropped. Before, a packet was whole whatever its flags, and one without MSG_EOR is nothing special. MSG_TRUNC given to a
+ * receive comes back in msg_flags, as if something had been cut. LOCAL_CREDS gives credentials with the first message
+ * alone, LOCAL_CREDS_PERSISTENT (FreeBSD 13) with each; in what a sender attaches, the kernel fills in its own.
+ */
+#include "sys_bsd.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/ucred.h>
+
+#define SOL_OF_LOCAL 0 /* unix(4): the level of the options below */
+
+int bsd_accept(int fd, struct sockaddr *sa, socklen_t *len, int flags)
+{
+    return QUIET(UNCANCELLED(accept4(fd, sa, len, flags)));
+}
+
+int sys_pass(int fd, unsigned what, bool on)
+{
+    switch (what) {
+    case UNX_PASSFDS:
+        /* Descriptors are always taken, and what is not wanted is closed on arrival. */
+        return 0;
+    case UNX_PASSCRED:
+        return posix_set_option(fd, SOL_OF_LOCAL, LOCAL_CREDS_PERSISTENT, on);
+    default:
+        return on ? -EOPNOTSUPP : 0;
+    }
+}
+
+/* ---- below a directory ---- */
+
+static __thread int here = AT_FDCWD;
+
+int sys_in_directory(int dirfd, int (*work)(void *arg), void *arg)
+{
+    const int before = here;
+    here = dirfd;
+    const int r = work(arg);
+    here = before;
+    return r;
+}
+
+int system_bind(int fd, const struct unx_addr *a)
+{
+    return here == AT_FDCWD ? posix_bind(fd, a) : QUIET(bindat(here, fd, &a->sa, a->len));
+}
+
+int system_connect(int fd, const struct unx_addr *a)
+{
+    return here == AT_FDCWD ? posix_connect(fd, a) : QUIET(UNCANCELLED(connectat(here, fd, &a->sa, a->len)));
+}
+
+/* ---- messages ---- */
+
+/* Room behind the first n bytes, or else somewhere to drop the rest. True: it is dropped. */
+static bool room_behind(const struct msghdr *h, size_t n, struct iovec *next, char *scratch, size_t size)
+{
+    for (int i = 0; i < h->msg_iovlen; i++) {
+        const size_t len = h->msg_iov[i].iov_len;
+        if (n < len) {
+            *next = (struct iovec){.iov_base = (char *)h->msg_iov[i].iov_base + n, .iov_len = len - n};
+            return false;
+        }
+        n -= len;
+    }
+    *next = (struct iovec){.iov_base = scratch, .iov_len = size};
+    return true;
+}
+
+/* The rest of a packet that began with n bytes. Its sender is in the middle of a send, so it is waited for, but not long. */
+static ssize_t rest_of_packet(int fd, struct msghdr *h, ssize_t n, int flags)
+{
+    const int64_t patience = 100000000;
+    char scratch[1024];
+    ssize_t kept = n;
+    for (bool ended = false; !ended;) {
+        struct iovec next;
+        struct msghdr more;
+        const bool drops = room_behind(h, (size_t)kept, &next, scratch, sizeof scratch);
+        memset(&more, 0, sizeof more);
+        more.msg_iov = &next;
+        more.msg_iovlen = 1;
+        const ssize_t r = bsd_recvmsg(fd, &more, flags);
+        if (r == -EINTR || (r == -EAGAIN && sys_poll(fd, POLLIN, patience) > 0)) {
+            continue;
+        }
+        ended = r <= 0 || (more.msg_flags & MSG_EOR) != 0;
+        kept += r > 0 && !drops ? r : 0;
+        if (r <= 0 || drops) {
+            h->msg_flags |= MSG_TRUNC;
+        }
+    }
+    return kept;
+}
+
+ssize_t system_recvmsg(int fd, struct msghdr *h, int flags)
+{
+    const ssize_t n = bsd_recvmsg(fd, h, flags);
+    if (n <= 0 || (flags & MSG_PEEK) != 0 || (h->msg_flags & (MSG_EOR | MSG_TRUNC)) != 0 || getosreldate() < 1500000) {
+        return n;
+    }
+    return sys_type(fd) == SOCK_SEQPACKET ? rest_of_packet(fd, h, n, flags) : n;
+}
+
+int sys_cred_read(int type, const void *data, size_t len, struct unx_cred *c)
+{
+    struct sockcred2 asked;
+    struct cmsgcred given;
+    if (type == SYS_TYPE_CRED_SENT) {
+        if (len < sizeof given) {
+            return -EBADMSG;
+        }
+        memcpy(&given, data, sizeof given);
+        *c = (struct unx_cred){.pid = given.cmcred_pid, .uid = given.cmcred_uid, .gid = given.cmcred_gid};
+        return 0;
+    }
+    /* One group is in the struct, and there may be none. */
+    const size_t least = offsetof(struct sockcred2, sc_groups);
+    if (len < least) {
+        return -EBADMSG;
+    }
+    memcpy(&asked, data, least);
+    *c = (struct unx_cred){.pid = asked.sc_pid, .uid = asked.sc_uid, .gid = asked.sc_gid};
+    return 0;
+}
+
+size_t sys_cred_write(void *data, const struct unx_cred *c, int *type)
+{
+    /* The kernel writes the sender's own, so no others can be said. */
+    const bool own = c->pid == getpid() && c->uid == getuid() && c->gid == getgid();
+    memset(data, 0, sizeof(struct cmsgcred));
+    *type = SCM_CREDS;
+    return own ? sizeof(struct cmsgcred) : 0;
+}
+_Static_assert(sizeof(struct cmsgcred) <= SYS_CRED_ROOM, "there is room for it");
+
+/* ---- who ---- */
+
+static int ask(int fd, struct xucred *x)
+{
+    socklen_t len = sizeof *x;
+    memset(x, 0, sizeof *x);
+    const int r = QUIET(getsockopt(fd, SOL_OF_LOCAL, LOCAL_PEERCRED, x, &len));
+    if (r < 0) {
+        return r == -EINVAL ? -ENOTCONN : r;
+    }
+    return x->cr_version == XUCRED_VERSION && len == sizeof *x && x->cr_ngroups > 0 ? 0 : -EOPNOTSUPP;
+}
+
+int sys_peer_cred(int fd, struct unx_cred *c)
+{
+    struct xucred x;
+    const int r = ask(fd, &x);
+    if (r == 0) {
+        c->pid = x.cr_pid; /* 0 before FreeBSD 13 */
+        c->uid = x.cr_uid;
+        c->gid = x.cr_groups[0];
+    }
+    return r;
+}
+
+int sys_peer_groups(int fd, gid_t *groups, unsigned max, unsigned *n)
+{
+    struct xucred x;
+    const int r = ask(fd, &x);
+    *n = 0;
+    if (r < 0 || x.cr_ngroups >= XU_NGROUPS) {
+        /* So many may be some of more. */
+        return r < 0 ? r : -EOPNOTSUPP;
+    }
+    *n = (unsigned)x.cr_ngroups - 1;
+    for (unsigned i = 0; i < *n && *n <= max; i++) {
+        groups[i] = x.cr_groups[i + 1];
+    }
+    return *n > max ? -ERANGE : 0;
+}
+
+/* ---- files of memory ---- */
+
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+static int fill(int fd, const char *p, size_t n)
+{
+    for (size_t done = 0; done < n;) {
+        const ssize_t r = QUIET(UNCANCELLED(pwrite(fd, p + done, n - done, (off_t)done)));
+        if (r < 0 && r != -EINTR) {
+            return (int)r;
+        }
+        done += r < 0 ? 0 : (size_t)r;
+    }
+    return QUIET(fcntl(fd, F_ADD_SEALS, SEALS));
+}
+
+int sys_sealed_file(const void *p, size_t n)
+{
+    const int fd = QUIET(memfd_create("unx", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    const int r = fd < 0 ? fd : fill(fd, p, n);
+    if (r < 0 && fd >= 0) {
+        sys_close(fd);
+    }
+    return r < 0 ? r : fd;
+}
+
+int sys_sealed_size(int fd, uint64_t *size)
+{
+    struct stat st;
+    const int seals = QUIET(fcntl(fd, F_GET_SEALS));
+    if (seals < 0 || (seals & SEALS) != SEALS) {
+        return seals == -EINVAL || seals >= 0 ? 0 : seals;
+    }
+    const int r = QUIET(fstat(fd, &st));
+    if (r < 0) {
+        return r;
+    }
+    *size = (uint64_t)st.st_size;
+    return 1;
+}

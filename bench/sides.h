@@ -16,6 +16,10 @@
 bench_side raw_message, raw_plain;
 bench_side unx_message, unx_message_anew;
 
+/* The same as a frame on a stream, by unx_frames_send() and unx_frames_recv(); SIDES_BATCH of them sent and then
+ * received. */
+bench_side unx_frame, unx_frame_queue;
+
 /* Only half of it, in two processes: to c->fds[0], from c->fds[1], without descriptors. */
 bench_side raw_sender, raw_receiver;
 bench_side unx_sender, unx_receiver;

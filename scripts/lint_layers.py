@@ -17,7 +17,7 @@ LAYERS = {word: number for number, words in enumerate((
     "sys",
     "addr control io explain version",
     "socket option bind connect path peer message send recv fds batch call",
-    "activation notify handover claim listener policy engine",
+    "activation notify handover claim listener policy engine frame frames",
 )) for word in words.split()}
 
 # Headers of functions that enter the kernel. <fcntl.h> and <poll.h> are wanted for their constants; the symbols say

@@ -15,6 +15,7 @@ LIBRARIES = {
     "libunx": {"unx.h", "control.h"},
     "libunx-service": {"policy.h", "listener.h", "activation.h", "handover.h"},
     "libunx-engine": {"engine.h"},
+    "libunx-data": {"frames.h"},
 }
 
 

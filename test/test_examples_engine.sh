@@ -11,7 +11,7 @@ set -u
 
 usage_of_all()
 {
-    for name in chat spread; do
+    for name in chat frames spread; do
         exits 2 "$bin/example_$name" || return 1
         grep -q "^usage: $name " "$dir/err" || return 1
     done
@@ -221,13 +221,102 @@ spread_load()
     equal 'connections of the threads' "$(served 0) $(served 1)" '2 2'
 }
 
-check 'both say how they are used' usage_of_all
+# Packets of several clients at once, empty ones and large ones, come back as they were.
+frames_answer()
+{
+    start frames serve "$here-packets" || return 1
+    before=$(descriptors)
+    long=$(seq 10000 | tr '\n' ' ')
+    for i in 1 2 3; do
+        client frames ask "$here-packets" one '' "number $i" "$long" >"$dir/frames.$i" &
+        eval "pid_$i=\$!"
+    done
+    for i in 1 2 3; do
+        eval "wait \$pid_$i" || return 1
+        printf '3 bytes: one\n0 bytes: \n8 bytes: number %s\n%s bytes: %s\n' "$i" "${#long}" "$long" >"$dir/want"
+        equal "answers $i" "$(cksum <"$dir/frames.$i")" "$(cksum <"$dir/want")" || return 1
+    done
+    tries=0
+    while [ "$(descriptors)" != "$before" ] && [ "$tries" -lt 100 ]; do
+        tries=$((tries + 1))
+        sleep 0.05
+    done
+    equal 'descriptors of the server' "$(descriptors)" "$before" || return 1
+    equal 'ends' "$(grep -c '^client: the end$' "$dir/server")" 3 || return 1
+    exits 1 client frames ask "$here-nobody" hello || return 1
+    grep -q '^frames: connect: .' "$dir/err"
+}
+
+# A client that knows nothing of libunx: bytes as they are, in pieces, more packets than it reads answers, an end in the middle.
+frames_by_hand()
+{
+    if ! command -v python3 >/dev/null; then
+        echo 'SKIP python3 is not installed'
+        return 0
+    fi
+    start frames serve "$here-packets" || return 1
+    equal 'by hand' "$(timeout 30 python3 - "$here-packets" <<'END'
+import socket
+import struct
+import sys
+
+def connect():
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    s.connect("\0" + sys.argv[1][1:])
+    return s
+
+def frame(data):
+    return struct.pack("<I", len(data)) + data
+
+s = connect()
+wire = frame(b"hello") + frame(b"") + frame(b"world" * 1000)
+for i in range(0, len(wire), 7):
+    s.sendall(wire[i:i + 7])
+got = b""
+while len(got) < len(wire):
+    got += s.recv(1000)
+assert got == wire
+
+# Answers that nobody reads stop the server from reading, not from serving others.
+s.setblocking(False)
+sent = 0
+wire = frame(b"x" * 60000)
+try:
+    while True:
+        sent += s.send(wire[sent % len(wire):])
+except BlockingIOError:
+    pass
+other = connect()
+other.sendall(frame(b"still served"))
+assert other.recv(100) == frame(b"still served")
+s.setblocking(True)
+got = 0
+while got < sent - sent % len(wire):
+    got += len(s.recv(100000))
+s.close()
+other.sendall(struct.pack("<I", 5) + b"ab")
+other.close()
+
+# Not a frame.
+bad = connect()
+bad.sendall(b"\1\0\0\377x")
+assert bad.recv(1) == b""
+print("ok")
+END
+    )" ok || return 1
+    seen "$dir/server" '^client: the other side does not speak this protocol' || return 1
+    seen "$dir/server" '^client: the peer closed '
+}
+
+check 'they say how they are used' usage_of_all
 check 'chat: everybody else hears it' chat_hears
 check 'chat: lines of many at once, whole and in order' chat_order
 check 'chat: who does not read is dropped' chat_slow
 check 'chat: no control over terminals' chat_control
 check 'chat: nobody there, a name in use, another user' chat_refusals
 check 'chat: ended by signals' chat_signals
+check 'frames: packets of several clients over streams' frames_answer
+check 'frames: a client that knows nothing of them' frames_by_hand
 check 'spread: every thread serves' spread_turns
 check 'spread: to the one with the fewest' spread_load
 echo "1..$count"

@@ -16,6 +16,7 @@
 #include <unx/activation.h>
 #include <unx/control.h>
 #include <unx/engine.h>
+#include <unx/frames.h>
 #include <unx/handover.h>
 #include <unx/listener.h>
 #include <unx/policy.h>
@@ -46,7 +47,8 @@ static void every_function_is_in_the_shared_object(void)
         CHECK(dladdr(found, &info) != 0);
         CHECK(strstr(info.dli_fname, "/libunx.so.0") != NULL ||
               strstr(info.dli_fname, "/libunx-service.so.0") != NULL ||
-              strstr(info.dli_fname, "/libunx-engine.so.0") != NULL);
+              strstr(info.dli_fname, "/libunx-engine.so.0") != NULL ||
+              strstr(info.dli_fname, "/libunx-data.so.0") != NULL);
     }
     CHECK(dlsym(RTLD_DEFAULT, "sys_socket") == NULL);
     CHECK(dlsym(RTLD_DEFAULT, "socket_new") == NULL);
@@ -121,6 +123,7 @@ static const struct { const char *what; size_t is, was; } layout[] = {
     S(unx_control_writer, 80), O(unx_control_writer, len, 16), O(unx_control_writer, owned, 28),
     S(unx_control_reader, 40), O(unx_control_reader, next, 16),
     S(unx_control_item, 40), O(unx_control_item, data, 8), O(unx_control_item, len, 16),
+    S(unx_frames, 160),
 };
 /* clang-format on */
 

@@ -118,7 +118,7 @@ shell()
 
 size()
 {
-    for name in libunx libunx-service libunx-engine; do
+    for name in libunx libunx-service libunx-engine libunx-data; do
         strip -o "$tmp/stripped" "$build/src/$name.so" || return 1
         bytes=$(wc -c <"$tmp/stripped")
         echo "$name.so, stripped, has $bytes bytes"
@@ -127,7 +127,7 @@ size()
         [ "$bytes" -le "$most" ] || return 1
         for needed in $(readelf -d "$build/src/$name.so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'); do
             case $name:$needed in
-            *:libc.so* | *:libc.musl* | *:ld-* | libunx-service:libunx.so.* | libunx-engine:libunx.so.* | libunx-engine:liburing.so.*) ;;
+            *:libc.so* | *:libc.musl* | *:ld-* | libunx-service:libunx.so.* | libunx-data:libunx.so.* | libunx-engine:libunx.so.* | libunx-engine:liburing.so.*) ;;
             *)
                 echo "$name needs $needed"
                 return 1
@@ -149,6 +149,7 @@ check 'each header alone, as C11, C17, C++11, C++20, gcc and clang' headers
 check 'manual pages' python3 scripts/lint_man.py .
 check 'formatting of C' formatted
 check 'licence lines, lengths, white space, words' text
+check 'tests that are named in the documents' python3 scripts/lint_tests.py .
 check 'shell scripts' shell
 check 'size of the libraries, and what they need' size
 check 'stack' python3 scripts/lint_stack.py .

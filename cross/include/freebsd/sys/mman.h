@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+/* What system.h has of it. */
+#include <system.h>

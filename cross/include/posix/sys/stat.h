@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* As POSIX.1-2008 has it; numbers and types are those of the system. */
+#ifndef CROSS_SYS_STAT_H
+#define CROSS_SYS_STAT_H
+
+#include <system.h>
+
+#define S_ISSOCK(mode) (((mode)&S_IFMT) == S_IFSOCK)
+int fstat(int fd, struct stat *st);
+int stat(const char *path, struct stat *st);
+int fstatat(int dirfd, const char *name, struct stat *st, int flags);
+int fchmodat(int dirfd, const char *name, mode_t mode, int flags);
+int renameat(int fromdir, const char *from, int todir, const char *to);
+
+#endif

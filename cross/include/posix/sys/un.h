@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* As POSIX.1-2008 has it; numbers and types are those of the system. */
+#ifndef CROSS_SYS_UN_H
+#define CROSS_SYS_UN_H
+
+#include <sys/socket.h>
+#include <system.h>
+
+#endif

@@ -5,12 +5,19 @@ BUILD = build/plain
 PREFIX = /usr/local
 SECONDS = 600
 
-.PHONY: help all demo test soak lint bench install format clean
+.PHONY: help all demo test soak interop fuzz hostile torture conditions old-kernels sanitize cross-compile lint bench install format clean
 
 help:
 	@echo "make demo     build, and show two programs exchanging messages, descriptors and identities"
 	@echo "make test     build and run all tests, plain and under sanitizers"
-	@echo "make soak     the engine for half an hour, counted at both ends: SECONDS=600 for each backend"
+	@echo "make soak     the engine for an hour, half of it with kill -9, counted at both ends: SECONDS=600 for each of six parts"
+	@echo "make cross-compile  for macOS (linked), FreeBSD, OpenBSD, NetBSD, DragonFly BSD and illumos"
+	@echo "make interop  with systemd, D-Bus, socat, nc, Python, Perl, s6 and tmux, both ways"
+	@echo "make fuzz     each fuzz target for FUZZ_SECONDS=900, two at once; FUZZER=afl: with AFL++"
+	@echo "make hostile  every known attack on servers, with a good client beside: SECONDS=2 for each"
+	@echo "make conditions   all tests on older kernels, under a signal each millisecond, stopped and continued; CONDITIONS=..."
+	@echo "make old-kernels  the first of these alone; make sanitize: all tests under TSan, MSan and valgrind"
+	@echo "make torture  every test again with one system call failing: a sample (EACH=4 CASE_SECONDS=15); EACH=0: all; PROGRAMS=..."
 	@echo "make lint     layers, symbols, headers, manual pages, formatting, sizes"
 	@echo "make bench    the library beside the raw system calls"
 	@echo "make all      build only, in $(BUILD)"
@@ -33,7 +40,42 @@ test:
 	@scripts/test.sh
 
 soak: all
+	@scripts/setup.sh soak
 	@scripts/soak.sh $(BUILD) $(SECONDS)
+	@PLOT=build/soak.svg scripts/soak_kill.sh $(BUILD) $$((3 * $(SECONDS)))
+
+cross-compile:
+	@scripts/setup.sh cross
+	@scripts/cross_compile.sh
+
+interop:
+	@scripts/setup.sh interop
+	@scripts/interop.sh
+
+fuzz:
+	@scripts/setup.sh fuzz
+	@fuzz/run.sh
+
+hostile: SECONDS = 2
+hostile: all
+	@scripts/setup.sh test
+	@scripts/hostile.sh $(BUILD) $(SECONDS)
+
+torture: all
+	@scripts/setup.sh test
+	@scripts/torture.sh $(BUILD)
+
+conditions:
+	@scripts/setup.sh test
+	@scripts/conditions.sh $(CONDITIONS)
+
+old-kernels:
+	@scripts/setup.sh test
+	@scripts/conditions.sh kernels
+
+sanitize:
+	@scripts/setup.sh test
+	@scripts/conditions.sh sanitizers
 
 lint:
 	@scripts/setup.sh lint

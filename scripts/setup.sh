@@ -1,23 +1,32 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Installs the Debian packages that a task needs and that are not there yet:
-#   scripts/setup.sh build | test | lint | bench
+#   scripts/setup.sh build | test | lint | bench | soak | interop | fuzz | cross
 # Says what it installs; does nothing, and needs no rights, when all is there.
 set -eu
 
 build="gcc libc6-dev meson ninja-build pkg-config util-linux liburing-dev"
 test="$build g++ clang libclang-rt-14-dev socat python3 procps iproute2 strace systemd"
-test="$test libuv1-dev libglib2.0-dev libsystemd-dev libevent-dev libev-dev"
+test="$test libseccomp-dev valgrind libuv1-dev libglib2.0-dev libsystemd-dev libevent-dev libev-dev"
+# For udev and systemd-coredump see scripts/interop.sh.
+interop="$test perl-base netcat-openbsd s6 tmux dbus-daemon"
+soak="$build gnuplot-nox"
+cross="$build clang python3 librust-libc-dev"
+fuzz="$build clang llvm libclang-rt-14-dev afl++ python3"
 bench="$build g++ libuv1-dev libevent-dev libglib2.0-dev libboost-dev"
 lint="$test clang-format mandoc shellcheck binutils git"
 
 case "${1-build}" in
 build) wanted=$build ;;
 bench) wanted=$bench ;;
+fuzz) wanted=$fuzz ;;
+soak) wanted=$soak ;;
+cross) wanted=$cross ;;
 test) wanted=$test ;;
 lint) wanted=$lint ;;
+interop) wanted=$interop ;;
 *)
-    echo "usage: scripts/setup.sh build|test|lint|bench" >&2
+    echo "usage: scripts/setup.sh build|test|lint|bench|soak|interop|fuzz|cross" >&2
     exit 2
     ;;
 esac

@@ -1,17 +1,25 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Installs the Debian packages that a task needs and that are not there yet:
-#   scripts/setup.sh build | test | lint | bench | soak | interop | fuzz | cross
+#   scripts/setup.sh build | test | lint | bench | soak | interop | fuzz | cross-compile | cross
 # Says what it installs; does nothing, and needs no rights, when all is there.
 set -eu
 
 build="gcc libc6-dev meson ninja-build pkg-config util-linux liburing-dev"
 test="$build g++ clang libclang-rt-14-dev socat python3 procps iproute2 strace systemd"
-test="$test libseccomp-dev valgrind libuv1-dev libglib2.0-dev libsystemd-dev libevent-dev libev-dev"
+test="$test zsh libseccomp-dev valgrind libuv1-dev libglib2.0-dev libsystemd-dev libevent-dev libev-dev"
 # For udev and systemd-coredump see scripts/interop.sh.
 interop="$test perl-base netcat-openbsd s6 tmux dbus-daemon"
 soak="$build gnuplot-nox"
-cross="$build clang python3 librust-libc-dev"
+cross_compile="$build clang python3 librust-libc-dev"
+# No gcc-multilib, which cannot be installed beside these: i686 has a compiler of its own.
+cross="$cross_compile lld musl-tools qemu-user gcc-i686-linux-gnu gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf"
+cross="$cross gcc-riscv64-linux-gnu gcc-s390x-linux-gnu libc6-dev-i386-cross libc6-dev-arm64-cross libc6-dev-armhf-cross"
+cross="$cross libc6-dev-riscv64-cross libc6-dev-s390x-cross"
+# Of these the kernel's headers alone: their numbers differ most.
+for processor in alpha hppa m68k mips mips64el mipsn32 powerpc ppc64 sh4 sparc64 x32; do
+    cross="$cross linux-libc-dev-$processor-cross"
+done
 fuzz="$build clang llvm libclang-rt-14-dev afl++ python3"
 bench="$build g++ libuv1-dev libevent-dev libglib2.0-dev libboost-dev"
 lint="$test clang-format mandoc shellcheck binutils git"
@@ -22,11 +30,12 @@ bench) wanted=$bench ;;
 fuzz) wanted=$fuzz ;;
 soak) wanted=$soak ;;
 cross) wanted=$cross ;;
+cross-compile) wanted=$cross_compile ;;
 test) wanted=$test ;;
 lint) wanted=$lint ;;
 interop) wanted=$interop ;;
 *)
-    echo "usage: scripts/setup.sh build|test|lint|bench|soak|interop|fuzz|cross" >&2
+    echo "usage: scripts/setup.sh build|test|lint|bench|soak|interop|fuzz|cross-compile|cross" >&2
     exit 2
     ;;
 esac

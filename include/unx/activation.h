@@ -79,9 +79,9 @@ struct unx_activation {
 /* Puts the descriptors at 3 and following, open across execve(2), and writes the environment of this process, which
  * is about to become the service. Variables of activation in `inherit` are replaced, and with `notify` those of
  * notification. What was open at these numbers is closed; the descriptors that were passed stay open elsewhere, too:
- * make them close-on-exec. A process that goes on if execve(2) fails has to expect that its own at these numbers are gone.
- * Services expect blocking sockets, and the descriptors of a listener (unx/listener.h) are not: unx_set_nonblock(fd, 0).
- * For a child after fork(2) or vfork(2): async-signal-safe (signal-safety(7)). Returns 0.
+ * make them close-on-exec. A process that goes on if execve(2) fails has to expect that its own at these numbers are
+ * gone. Services expect blocking sockets, and the descriptors of a listener (unx/listener.h) are not:
+ * unx_set_nonblock(fd, 0). For a child after fork(2) or vfork(2): async-signal-safe (signal-safety(7)). Returns 0.
  * -ENOSPC: no room in env or text; -EBADF: one is not open; -E2BIG: more than UNX_ACTIVATION_MAX; -EMFILE: more than
  * this process may have open. Then no descriptor was changed. */
 int unx_activation_pass(const struct unx_activation *a, unsigned flags);

@@ -3,8 +3,8 @@
  * Control messages (cmsg(3)) for those who need them all: a writer and a reader over the caller's buffer.
  *
  * The buffer may have any alignment. Every length is checked before it is trusted, so a reader may be given whatever a
- * recvmsg(2) of the caller's own returned, or bytes from anywhere. Both know which descriptors they still own, and close
- * those on unx_control_writer_close() and unx_control_reader_close(). Conventions are those of unx/unx.h.
+ * recvmsg(2) of the caller's own returned, or bytes from anywhere. Both know which descriptors they still own, and
+ * close those on unx_control_writer_close() and unx_control_reader_close(). Conventions are those of unx/unx.h.
  */
 #ifndef UNX_CONTROL_H
 #define UNX_CONTROL_H

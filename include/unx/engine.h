@@ -112,8 +112,8 @@ int unx_engine_send(struct unx_engine *e, struct unx_op *op, int fd, struct unx_
 int unx_engine_recv(struct unx_engine *e, struct unx_op *op, int fd, struct unx_msg *m, unsigned flags, int timeout_ms);
 
 /* Gives the buffer of a standing receive back. Closes its descriptors, and its pidfd, but for those that the caller has
- * replaced by -1. -EINVAL: not such a message, or returned already (not noticed on io_uring for an empty packet that came
- * when no buffer was free). */
+ * replaced by -1. -EINVAL: not such a message, or returned already (not noticed on io_uring for an empty packet that
+ * came when no buffer was free). */
 int unx_engine_return(struct unx_engine *e, struct unx_msg *m);
 
 /* Accepts a connection: the descriptor, or an error of unx_accept(). The listener has to be non-blocking (-EINVAL).
@@ -154,7 +154,7 @@ int unx_engine_reap(struct unx_engine *e, struct unx_event *ev, unsigned max, in
 int unx_engine_wake(struct unx_engine *e);
 
 /* From any thread: makes op, which is not out, come out of the engine as an event with this result, in the order of
- * each thread. */
+ * each thread. -EBADF also: somebody has closed a descriptor of the engine's own, and no event will come. */
 int unx_engine_post(struct unx_engine *e, struct unx_op *op, int result);
 
 #if defined(__GNUC__)

@@ -2,8 +2,8 @@
 /*
  * Who may talk to this server: a policy is a value, checked in one call on a connection or on a message.
  *
- * It lists who is admitted: a peer has to be one of them, and to meet every requirement. What is not known never matches,
- * and 0 alone means admitted: whatever else comes back, do not talk. Conventions are those of unx/unx.h.
+ * It lists who is admitted: a peer has to be one of them, and to meet every requirement. What is not known never
+ * matches, and 0 alone means admitted: whatever else comes back, do not talk. Conventions are those of unx/unx.h.
  */
 #ifndef UNX_POLICY_H
 #define UNX_POLICY_H
@@ -51,9 +51,9 @@ struct unx_policy {
  * call if gids are given and the peer has more than 256 groups. */
 int unx_policy_check(const struct unx_policy *p, int fd, struct unx_cred *who, unsigned *why);
 
-/* Whether the sender of a received message is admitted: m->cred (real ids, or what a privileged sender claimed), m->pidfd
- * and m->label, as far as unx_recv() said that they came. A message tells no supplementary groups. -EACCES and *why as
- * above. */
+/* Whether the sender of a received message is admitted: m->cred (real ids, or what a privileged sender claimed),
+ * m->pidfd and m->label, as far as unx_recv() said that they came. A message tells no supplementary groups. -EACCES and
+ * *why as above. */
 int unx_policy_check_msg(const struct unx_policy *p, const struct unx_msg *m, unsigned *why);
 
 /* The first reason in `why` as one English line without a full stop; never NULL. */

@@ -7,14 +7,15 @@
  * struct unx_msg, and nothing is ever cut, leaked or mistaken in silence.
  *
  * What holds for every call below:
- *  - It returns >= 0, or a negative errno value. errno itself is left alone. unx_explain() says what a value means here.
+ *  - It returns >= 0, or a negative errno value. errno itself is left alone.
+ *    unx_explain() says what a value means here.
  *  - After a negative return no descriptor is open, and no file is there, that was not before.
  *  - Descriptors that are sent stay the caller's; descriptors that are received become the caller's.
  *  - Descriptors are close-on-exec from birth, SIGPIPE is never raised, and EINTR is retried with the remaining time
  *    (UNX_INTR: reported). No call is a cancellation point of pthread_cancel(3).
  *  - Nothing is allocated, logged or kept; no state is shared between calls, so any thread may call anything.
- *  - A flag that a call does not list is -EINVAL. So are a NULL that is not said to be allowed, and a reserved word not 0.
- *    A descriptor that is not open is -EBADF, one that is no socket is -ENOTSOCK, one of another family is
+ *  - A flag that a call does not list is -EINVAL. So are a NULL that is not said to be allowed, and a reserved word
+ *    not 0. A descriptor that is not open is -EBADF, one that is no socket is -ENOTSOCK, one of another family is
  *    -EAFNOSUPPORT where the call has to ask; moving messages and unx_accept() do not (it would
  *    cost a sixth of a message): give descriptors from elsewhere to unx_adopt() first.
  *  - timeout_ms is in milliseconds: 0 does not wait (-EAGAIN), -1 waits without limit, n waits so long (-ETIMEDOUT), by
@@ -53,8 +54,8 @@ const char *unx_version(void);
 #define UNX_PASSCRED 0x00000004u  /* credentials come with each message (SO_PASSCRED); binds to an autobind name */
 #define UNX_PASSPIDFD 0x00000008u /* a pidfd of the sender comes with each message (SO_PASSPIDFD, Linux 6.5) */
 #define UNX_PASSSEC 0x00000010u   /* the sender's security label comes with each message (SO_PASSSEC) */
-/* UNX_TIMESTAMP: the time of sending comes with each message (SO_TIMESTAMPNS), or that of receiving if it was sent before
- * this was set, as it may be on an accepted connection; -EOPNOTSUPP on STREAM. */
+/* UNX_TIMESTAMP: the time of sending comes with each message (SO_TIMESTAMPNS), or that of receiving if it was sent
+ * before this was set, as it may be on an accepted connection; -EOPNOTSUPP on STREAM. */
 #define UNX_TIMESTAMP 0x00000020u
 #define UNX_LISTENING 0x00000040u /* unx_adopt(): the socket has to be listening */
 #define UNX_BIGBUF 0x00000080u    /* a send buffer of 4 MiB, or as much of it as the system allows (SO_SNDBUF) */
@@ -143,8 +144,9 @@ int unx_limit(int what);
 
 /* ---- Sockets ---- */
 
-/* In all of these: flags are UNX_NONBLOCK, UNX_PASSFDS, UNX_PASSCRED, UNX_PASSPIDFD, UNX_PASSSEC, UNX_TIMESTAMP, UNX_BIGBUF;
- * the result is a descriptor that the caller closes with close(2). An option the kernel does not know: -EOPNOTSUPP. */
+/* In all of these: flags are UNX_NONBLOCK, UNX_PASSFDS, UNX_PASSCRED, UNX_PASSPIDFD, UNX_PASSSEC, UNX_TIMESTAMP,
+ * UNX_BIGBUF; the result is a descriptor that the caller closes with close(2).
+ * An option the kernel does not know: -EOPNOTSUPP. */
 
 /* An unbound socket: a datagram sender without a name, or one for calls of your own. */
 int unx_socket(int type, unsigned flags);
@@ -152,11 +154,11 @@ int unx_socket(int type, unsigned flags);
 /* A connected pair. On failure fds is not written. */
 int unx_pair(int type, unsigned flags, int fds[2]);
 
-/* A socket bound to an address: a datagram receiver. The unnamed address autobinds. For a path, `mode` is the mode of the
- * file, exactly, whatever the umask says, without a moment in which it is wider, and nobody can connect before it is
- * set; UNX_MODE_UMASK leaves it to the umask, and is the only mode an abstract name may have (else -EINVAL). -EPERM: wider than the
- * umask in a directory where others can rename our file. A
- * name that exists, live or stale: -EADDRINUSE. The file stays when the socket is closed: unlink(2) it. */
+/* A socket bound to an address: a datagram receiver. The unnamed address autobinds. For a path, `mode` is the mode of
+ * the file, exactly, whatever the umask says, without a moment in which it is wider, and nobody can connect before it
+ * is set; UNX_MODE_UMASK leaves it to the umask, and is the only mode an abstract name may have (else -EINVAL). -EPERM:
+ * wider than the umask in a directory where others can rename our file. A name that exists, live or
+ * stale: -EADDRINUSE. The file stays when the socket is closed: unlink(2) it. */
 int unx_bind(int type, unsigned flags, const struct unx_addr *a, mode_t mode);
 
 /* The same, and listening. backlog: -1 is as many as the system allows. DGRAM: -EOPNOTSUPP. UNX_TIMESTAMP is not for a
@@ -169,19 +171,19 @@ int unx_listen(int type, unsigned flags, const struct unx_addr *a, int backlog, 
 int unx_listen_path(int type, unsigned flags, int dirfd, const char *path, int backlog, mode_t mode);
 #define UNX_BIND_ONLY (-2)
 
-/* A connected socket. `from`, if not NULL, is an address to bind first (for a path: under the umask; the file is removed
- * if the call fails, else the caller's). Waits for room in the server's backlog, up to timeout_ms. -ECONNREFUSED: nobody
- * listens there; -ENOENT: no such file; -EPROTOTYPE: a socket of another type. */
+/* A connected socket. `from`, if not NULL, is an address to bind first (for a path: under the umask; the file is
+ * removed if the call fails, else the caller's). Waits for room in the server's backlog, up to timeout_ms.
+ * -ECONNREFUSED: nobody listens there; -ENOENT: no such file; -EPROTOTYPE: a socket of another type. */
 int unx_connect(int type, unsigned flags, const struct unx_addr *from, const struct unx_addr *to, int timeout_ms);
 
 /* The same for a path of any length, relative to the directory `dirfd` or AT_FDCWD. Works without /proc, but there the
  * last component has to fit an address (-ENAMETOOLONG). */
 int unx_connect_path(int type, unsigned flags, int dirfd, const char *path, int timeout_ms);
 
-/* The next connection; flags are UNX_NONBLOCK, UNX_TIMESTAMP, UNX_BIGBUF and UNX_INTR. UNX_PASSFDS and the like come from the listener
- * and are refused here (-EINVAL), because the peer may have sent already. `peer`, if not NULL, gets the peer's address
- * (mostly unnamed: ask unx_peer_cred() who it is). A peer that has gone again is no error. -EMFILE, -ENFILE: it stays
- * queued. No connection: -EAGAIN on a non-blocking listener, or when its UNX_RECV timeout expires. */
+/* The next connection; flags are UNX_NONBLOCK, UNX_TIMESTAMP, UNX_BIGBUF and UNX_INTR. UNX_PASSFDS and the like come
+ * from the listener and are refused here (-EINVAL), because the peer may have sent already. `peer`, if not NULL, gets
+ * the peer's address (mostly unnamed: ask unx_peer_cred() who it is). A peer that has gone again is no error. -EMFILE,
+ * -ENFILE: it stays queued. No connection: -EAGAIN on a non-blocking listener, or when its UNX_RECV timeout expires. */
 int unx_accept(int fd, unsigned flags, struct unx_addr *peer);
 
 /* Checks a descriptor from elsewhere: AF_UNIX (-EAFNOSUPPORT), of this type (-EPROTOTYPE; type 0: any), and with
@@ -190,8 +192,8 @@ int unx_accept(int fd, unsigned flags, struct unx_addr *peer);
  * was asked for. Returns the type. Never closes it. */
 int unx_adopt(int fd, int type, unsigned flags);
 
-/* For a datagram socket that exists (another type: -EPROTOTYPE): name it; choose the one peer that it sends to and hears;
- * hear everybody again. Linux drops the messages that are queued when the peer changes: receive them before. */
+/* For a datagram socket that exists (another type: -EPROTOTYPE): name it; choose the one peer that it sends to and
+ * hears; hear everybody again. Linux drops the messages that are queued when the peer changes: receive them before. */
 int unx_bind_to(int fd, const struct unx_addr *a, mode_t mode);
 int unx_connect_to(int fd, const struct unx_addr *to);
 int unx_disconnect(int fd);
@@ -213,17 +215,18 @@ int unx_get_nonblock(int fd);
 
 /* How long one blocking call may wait, until it returns -EAGAIN; -1: no limit; 0: -EINVAL. `which` is UNX_RECV (also of
  * accept) or UNX_SEND. Rounded up to the kernel's tick. For every holder of the socket. A send or receive that a signal
- * interrupts goes on for at most this time again, however many signals come. */
+ * interrupts goes on for at most this time again, however many signals come. -EOPNOTSUPP on illumos. */
 int unx_set_timeout(int fd, unsigned which, int timeout_ms);
 int unx_get_timeout(int fd, unsigned which, int *timeout_ms);
 
-/* The largest packet, in bytes, that this socket can send now: its SO_SNDBUF decides, not the receiver's buffer. A stream has
- * no such limit: -EOPNOTSUPP. */
+/* The largest packet, in bytes, that this socket can send now: its SO_SNDBUF decides, not the receiver's buffer. A
+ * stream has no such limit: -EOPNOTSUPP. */
 int unx_max_packet(int fd);
 
-/* Grows the send buffer until packets of `size` bytes fit, as far as the system allows (net.core.wmem_max, and 4 MiB); never
- * shrinks it. Returns what unx_max_packet() then says, which may be less than size. Packets near the limit move one at a time: a
- * buffer several times larger is several times faster. For every holder of the socket. On a stream: -EOPNOTSUPP. */
+/* Grows the send buffer until packets of `size` bytes fit, as far as the system allows (net.core.wmem_max, and 4 MiB);
+ * never shrinks it. Returns what unx_max_packet() then says, which may be less than size. Packets near the limit move
+ * one at a time: a buffer several times larger is several times faster. For every holder of the socket.
+ * On a stream: -EOPNOTSUPP. */
 int unx_grow_packet(int fd, size_t size);
 
 /* Takes the pending error (SO_ERROR): *error is 0 or a negative errno value. Nobody else will see it again. */
@@ -257,16 +260,16 @@ int unx_peer_cred(int fd, struct unx_cred *c);
  * are; -ERANGE if that is more than max, and none is written. groups may be NULL when max is 0. */
 int unx_peer_groups(int fd, gid_t *groups, unsigned max, unsigned *ngroups);
 
-/* Its security label (SO_PEERSEC), NUL-terminated; *len without the NUL. -ERANGE: *len + 1 bytes are needed. No security
- * module gives labels here: -EOPNOTSUPP. label may be NULL when max is 0. */
+/* Its security label (SO_PEERSEC), NUL-terminated; *len without the NUL. -ERANGE: *len + 1 bytes are needed. No
+ * security module gives labels here: -EOPNOTSUPP. label may be NULL when max is 0. */
 int unx_peer_label(int fd, char *label, size_t max, size_t *len);
 
-/* A pidfd of the same process (SO_PEERPIDFD, Linux 6.5), close-on-exec. Older kernel: -EOPNOTSUPP. The process is gone and
- * this kernel cannot name it any more: -ESRCH. Never derived from the pid, which may be somebody else's by now. */
+/* A pidfd of the same process (SO_PEERPIDFD, Linux 6.5), close-on-exec. Older kernel: -EOPNOTSUPP. The process is gone
+ * and this kernel cannot name it any more: -ESRCH. Never derived from the pid, which may be somebody else's by now. */
 int unx_peer_pidfd(int fd);
 
-/* Is that process still there? 1: it runs, and if pid is not 0, pid is its pid in this process's pid namespace; 0: it has
- * ended, or pid is another's. Not a pidfd: -EBADF. */
+/* Is that process still there? 1: it runs, and if pid is not 0, pid is its pid in this process's pid namespace; 0: it
+ * has ended, or pid is another's. Not a pidfd: -EBADF. */
 int unx_pidfd_check(int pidfd, pid_t pid);
 
 /* ---- Messages ---- */
@@ -313,62 +316,64 @@ struct unx_msg {
     uint64_t more[4];
 };
 
-/* Sends one message. Returns 1. A packet goes whole or not at all; on a stream fewer bytes may go (len): call again with
- * skip raised by len, and its descriptors are not sent twice. Lent descriptors may be closed after the return.
+/* Sends one message. Returns 1. A packet goes whole or not at all; on a stream fewer bytes may go (len): call again
+ * with skip raised by len, and its descriptors are not sent twice. Lent descriptors may be closed after the return.
  * Flags: UNX_DONTWAIT, UNX_INTR, UNX_PLAIN (one iov, no fds, cred, addr or control, else -EINVAL).
  * -EMSGSIZE: larger than the send buffer allows; -EAGAIN: no room now, or the UNX_SEND timeout expired; -EPIPE,
- * -ECONNRESET, -ECONNREFUSED, -ENOTCONN: nobody is there any more, but replies may be: receive until 0 (a datagram socket
- * loses them here: receive before). -EPERM: the receiver refuses descriptors, or these credentials are not ours to send.
- * -ETOOMANYREFS: too many descriptors of this user are in flight. -EBADF: fd, or one of fds, is not open. -EDESTADDRREQ:
- * addr is unnamed. -EINVAL also: a stream cannot carry an empty message, nor descriptors without a byte. After any
- * negative return nothing was sent. */
+ * -ECONNRESET, -ECONNREFUSED, -ENOTCONN: nobody is there any more, but replies may be: receive until 0 (a datagram
+ * socket loses them here: receive before). -EPERM: the receiver refuses descriptors, or these credentials are not ours
+ * to send. -ETOOMANYREFS: too many descriptors of this user are in flight. -EBADF: fd, or one of fds, is not open.
+ * -EDESTADDRREQ: addr is unnamed. -EINVAL also: a stream cannot carry an empty message, nor descriptors without a byte.
+ * -EOPNOTSUPP: this system does not deliver an empty packet. After any negative return nothing was sent. */
 int unx_send(int fd, struct unx_msg *m, unsigned flags);
 
-/* Receives one message. 1: a message (an empty packet too, len 0); 0: the end, there will be no more. On a stream: what is
- * there, and descriptors that came with a run of bytes ending at the last one returned (Linux 6.18 installs with
+/* Receives one message. 1: a message (an empty packet too, len 0); 0: the end, there will be no more. On a stream: what
+ * is there, and descriptors that came with a run of bytes ending at the last one returned (Linux 6.18 installs with
  * UNX_PEEK_FDS those of a later run, too).
- * Flags: UNX_DONTWAIT, UNX_INTR, UNX_PEEK or UNX_PEEK_FDS, UNX_PARTIAL, UNX_KEEP, UNX_PLAIN (as above; no pidfd, no label).
- * -EMSGSIZE: the packet was larger than the room; -ENOBUFS: it had more descriptors than nfds; -EMFILE: the kernel could
- * not install them all (table full, or a security module refused); -ERANGE: the label did not fit. In these four cases
- * the message is gone and all its descriptors are closed, unless UNX_PARTIAL makes it a result, UNX_KEEP keeps the
- * first, or it was a peek, which loses nothing; the next message is not affected: unx_one_message(). -ECONNRESET: the
- * peer closed without reading all we sent, and nothing of its own is left to read. -EINVAL also: no room for a single
- * byte, without a peek of a packet.
- * Empty packets are told from the end, but for those sent last before a close, to a socket without UNX_PASSCRED (or received
- * with UNX_PLAIN); and the last datagram before the end that one's own SHUT_RD makes. */
+ * Flags: UNX_DONTWAIT, UNX_INTR, UNX_PEEK or UNX_PEEK_FDS, UNX_PARTIAL, UNX_KEEP, UNX_PLAIN (as above; no pidfd, no
+ * label). -EMSGSIZE: the packet was larger than the room; -ENOBUFS: it had more descriptors than nfds; -EMFILE: the
+ * kernel could not install them all (table full, or a security module refused); -ERANGE: the label did not fit. In
+ * these four cases the message is gone and all its descriptors are closed, unless UNX_PARTIAL makes it a result,
+ * UNX_KEEP keeps the first, or it was a peek, which loses nothing; the next message is not affected: unx_one_message().
+ * -ECONNRESET: the peer closed without reading all we sent, and nothing of its own is left to read. -EINVAL also: no
+ * room for a single byte, without a peek of a packet.
+ * Empty packets are told from the end, but for those sent last before a close, to a socket without UNX_PASSCRED (or
+ * received with UNX_PLAIN); and the last datagram before the end that one's own SHUT_RD makes. */
 int unx_recv(int fd, struct unx_msg *m, unsigned flags);
 
-/* One descriptor with n bytes (at least 1 on a stream). Returns 1; on a stream all n bytes went, if need be after a wait,
- * and an error may leave the stream in the middle of them. */
+/* One descriptor with n bytes (at least 1 on a stream). Returns 1; on a stream all n bytes went, if need be after a
+ * wait, and an error may leave the stream in the middle of them. */
 int unx_send_fd(int sock, const void *p, size_t n, int fd);
 
-/* One message with one descriptor: returns it; *len bytes are in p. More than one: -ENOBUFS. None: -ENOMSG, and the bytes
- * are in p all the same. The end: -ECONNRESET. A packet larger than max: -EMSGSIZE. len may be NULL. */
+/* One message with one descriptor: returns it; *len bytes are in p. More than one: -ENOBUFS. None: -ENOMSG, and the
+ * bytes are in p all the same. The end: -ECONNRESET. A packet larger than max: -EMSGSIZE. len may be NULL. */
 int unx_recv_fd(int sock, void *p, size_t max, size_t *len);
 
-/* The same for any number of descriptors. A packet holds unx_limit(UNX_LIMIT_FDS) of them, more are -E2BIG. On a stream more
- * are split: one byte for each full message of them, the rest of the n bytes with the last (n too small for that: -EINVAL).
- * All, or an error. */
+/* The same for any number of descriptors. A packet holds unx_limit(UNX_LIMIT_FDS) of them, more are -E2BIG. On a stream
+ * more are split: one byte for each full message of them, the rest of the n bytes with the last (n too small for that:
+ * -EINVAL). All, or an error. */
 int unx_send_fds(int sock, const void *p, size_t n, const int *fds, unsigned nfds);
 
-/* Exactly n bytes (at least 1) and exactly nfds descriptors: one packet, or on a stream in however many pieces they come.
- * Returns 1. More descriptors: -ENOBUFS; fewer: -ENOMSG; a packet of another length: -EMSGSIZE; the end: -ECONNRESET. After
- * an error all that came is closed, and a stream is somewhere in the middle. */
+/* Exactly n bytes (at least 1) and exactly nfds descriptors: one packet, or on a stream in however many pieces they
+ * come. Returns 1. More descriptors: -ENOBUFS; fewer: -ENOMSG; a packet of another length: -EMSGSIZE; the end:
+ * -ECONNRESET. After an error all that came is closed, and a stream is somewhere in the middle. */
 int unx_recv_fds(int sock, void *p, size_t n, int *fds, unsigned nfds);
 
-/* Many messages in few system calls (sendmmsg(2), recvmmsg(2)). m[i].error says what became of each, and after a failure m[i]
- * owns nothing. n may be 0.
- * Sending: the number that went; the error itself if the first one failed. Fewer than n if one behind others failed: m[result].error
- * says why, and those behind it were not tried. That error is what a second attempt said, because the system keeps the first
- * one to itself; one that is told only once has then become the next: -EPIPE for -ECONNRESET, -ENOTCONN for -ECONNREFUSED. Fewer
- * also if a stream took one of them in part: the last one counted, look at its len. Flags as unx_send().
- * Receiving: waits for the first and takes those that are there; the number taken, those that failed alone (-EMSGSIZE,
- * -ENOBUFS, -EMFILE, -ERANGE) counted too; 0: the end. A reset
- * is told by UNX_GOT_RESET on the first message behind it, or on the last one if none is. Flags: UNX_DONTWAIT, UNX_INTR, UNX_PARTIAL, UNX_PLAIN. */
+/* Many messages in few system calls (sendmmsg(2), recvmmsg(2)). m[i].error says what became of each, and after a
+ * failure m[i] owns nothing. n may be 0.
+ * Sending: the number that went; the error itself if the first one failed. Fewer than n if one behind others failed:
+ * m[result].error says why, and those behind it were not tried. That error is what a second attempt said, because the
+ * system keeps the first one to itself; one that is told only once has then become the next: -EPIPE for -ECONNRESET,
+ * -ENOTCONN for -ECONNREFUSED. Fewer also if a stream took one of them in part: the last one counted, look at its len.
+ * Flags as unx_send(). Receiving: waits for the first and takes those that are there; the number taken, those that
+ * failed alone (-EMSGSIZE, -ENOBUFS, -EMFILE, -ERANGE) counted too; 0: the end. A reset
+ * is told by UNX_GOT_RESET on the first message behind it, or on the last one if none is. Flags: UNX_DONTWAIT,
+ * UNX_INTR, UNX_PARTIAL, UNX_PLAIN. */
 int unx_send_many(int fd, struct unx_msg *m, unsigned n, unsigned flags);
 int unx_recv_many(int fd, struct unx_msg *m, unsigned n, unsigned flags);
 
-/* Waits for events of poll(2) on fd and returns those that came, > 0; 0 does not occur. POLLERR and POLLHUP come unasked. */
+/* Waits for events of poll(2) on fd and returns those that came, > 0; 0 does not occur.
+ * POLLERR and POLLHUP come unasked. */
 int unx_wait(int fd, int events, int timeout_ms);
 
 /* Sends the request and receives one reply into rep, within timeout_ms for both. Returns 1. Leaves O_NONBLOCK alone.

@@ -2,11 +2,12 @@
 /*
  * Addresses: made, taken apart, compared. Pure, but for asking the system's limits.
  *
- * Promises: nothing is cut and nothing is padded; one address has one form, so equal addresses compare equal byte by byte.
+ * Promises: nothing is cut and nothing is padded;
+ * one address has one form, so equal addresses compare equal byte by byte.
  *
- * What surprised us: for an abstract name the length is the identity, so a name padded with NULs is another name; an empty
- * path given to bind(2) is an abstract name; a path of 108 bytes without a NUL is valid on Linux, and is answered with a
- * length of 111, one more than a sockaddr_un has.
+ * What surprised us: for an abstract name the length is the identity, so a name padded with NULs is another name; an
+ * empty path given to bind(2) is an abstract name; a path of 108 bytes without a NUL is valid on Linux, and is answered
+ * with a length of 111, one more than a sockaddr_un has.
  */
 #include "addr.h"
 #include "sys.h"
@@ -121,6 +122,9 @@ int addr_from_kernel(struct unx_addr *a)
     if (a->sa.sa_family != AF_UNIX) {
         return -EAFNOSUPPORT;
     }
+    if (unx_addr_name(a, NULL, NULL) == UNX_UNNAMED) {
+        return unx_addr_unnamed(a);
+    }
     if (a->len > ADDR_HEAD) {
         const bool path = a->raw[ADDR_HEAD] != '\0';
         const size_t limit = (size_t)sys_limit(UNX_LIMIT_PATH);
@@ -156,7 +160,8 @@ int unx_addr_name(const struct unx_addr *a, const void **name, size_t *len)
         kind = UNX_NONE;
     } else if (a->sa.sa_family != AF_UNIX) {
         return -EAFNOSUPPORT;
-    } else if (a->len == ADDR_HEAD) {
+    } else if (a->len == ADDR_HEAD || (a->raw[ADDR_HEAD] == '\0' && sys_limit(UNX_LIMIT_ABSTRACT) < 0)) {
+        /* What other systems answer for it is as long as a struct. */
         kind = UNX_UNNAMED;
     } else if (a->raw[ADDR_HEAD] != '\0') {
         kind = UNX_PATH;

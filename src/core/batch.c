@@ -4,11 +4,12 @@
  *
  * Promises: each message fares as it would alone, and says so itself; a failed one owns nothing; the end is no message.
  *
- * What surprised us: sendmmsg(2) hides why it stopped, until the message is sent again, and some errors are told only once.
- * Since Linux 4.9 it stops behind a message of which a stream took a part, and the length says so: nobody has to ask for the
- * type of the socket. recvmmsg(2) reports the end of a connection as messages of length 0, as many as there is room for, and
- * a reset before the data of a stream; and its timeout is none. Descriptors that find no room in the control data are closed
- * by the kernel before it returns, and closing one may take as long as its owner likes (SO_LINGER).
+ * What surprised us: sendmmsg(2) hides why it stopped, until the message is sent again, and some errors are told only
+ * once. Since Linux 4.9 it stops behind a message of which a stream took a part, and the length says so: nobody has to
+ * ask for the type of the socket. recvmmsg(2) reports the end of a connection as messages of length 0, as many as there
+ * is room for, and a reset before the data of a stream; and its timeout is none. Descriptors that find no room in the
+ * control data are closed by the kernel before it returns,
+ * and closing one may take as long as its owner likes (SO_LINGER).
  */
 #include "control.h"
 #include "io.h"
@@ -33,14 +34,14 @@ static bool is_whole(const struct unx_msg *m)
     return m->len + m->skip == message_bytes(m);
 }
 
-/* Whether it is an empty message on a stream, which cannot carry one. *type is asked for once, if at all. */
+/* Whether it is an empty message on a stream, which cannot carry one, or may be. *type is asked for once, if at all. */
 static bool is_lost(int fd, const struct unx_msg *m, int *type)
 {
     if (message_has_bytes(m)) {
         return false;
     }
     *type = *type == 0 ? sys_type(fd) : *type;
-    return *type == SOCK_STREAM;
+    return *type < 0 || *type == SOCK_STREAM;
 }
 
 /* Points v at messages that can go together, and returns how many. */
@@ -78,8 +79,8 @@ static ssize_t send_again(int fd, void *arg, int how)
     return unx_send(fd, s->m, s->flags | (how != 0 ? UNX_DONTWAIT : 0));
 }
 
-/* Sends the message that stopped a batch, which alone can tell why: an error, the timeout, or a signal. In the last case,
- * and if room has come meanwhile, nothing has stopped. The waiting began at `since`. */
+/* Sends the message that stopped a batch, which alone can tell why: an error, the timeout, or a signal. In the last
+ * case, and if room has come meanwhile, nothing has stopped. The waiting began at `since`. */
 static int send_stopped(int fd, struct unx_msg *m, unsigned flags, int64_t since)
 {
     struct sending s = {.m = m, .flags = flags};
@@ -90,8 +91,8 @@ static int send_stopped(int fd, struct unx_msg *m, unsigned flags, int64_t since
     return message_done(m, (int)r);
 }
 
-/* Sends up to SEND_BATCH messages in one call, and the one that stopped it alone: how many went, or the error of the first.
- * *stop: those behind them are not to be tried. */
+/* Sends up to SEND_BATCH messages in one call, and the one that stopped it alone: how many went, or the error of the
+ * first. *stop: those behind them are not to be tried. */
 static int send_some(int fd, struct unx_msg *m, unsigned n, unsigned flags, bool *stop)
 {
     char control[SEND_ROOM] __attribute__((aligned(8)));
@@ -190,18 +191,27 @@ static int take(int fd, struct taking *t, unsigned flags, bool *reset)
     return (int)r;
 }
 
-/* How many of the n that were reported are messages: those behind them are the end, reported as empty. Datagrams have an end
- * only for those who wait, and behind the first one nobody waited. */
-static int count_messages(int fd, const struct unx_msg *m, const struct mmsghdr *v, int n)
+/* How many of the n that were reported are messages: those behind them are the end, reported as empty. Datagrams have
+ * an end only for those who wait, and behind the first one nobody waited. *why: if it cannot be asked, the last one is
+ * where that is told, because those before it are messages. */
+static int count_messages(int fd, const struct unx_msg *m, const struct mmsghdr *v, int n, int *why)
 {
-    if (n > 1 && v[n - 1].msg_len == 0 && sys_type(fd) == SOCK_DGRAM) {
+    const int type = n > 1 && v[n - 1].msg_len == 0 ? sys_type(fd) : 0;
+    if (type == SOCK_DGRAM) {
         return n;
     }
     for (; n > 0 && v[n - 1].msg_len == 0; n--) {
         const struct receiving t = as_received(&m[n - 1], &v[n - 1].msg_hdr, false);
-        const int packet = recv_zero(fd, &t);
-        if (packet != 0) {
-            return packet < 0 ? packet : n;
+        const int packet = type < 0 ? type : recv_zero(fd, &t);
+        if (packet > 0) {
+            return n;
+        }
+        while (packet < 0 && n > 1 && v[n - 2].msg_len == 0 && v[n - 2].msg_hdr.msg_controllen == 0) {
+            n--;
+        }
+        if (packet < 0) {
+            *why = packet;
+            return n;
         }
     }
     return n;
@@ -248,17 +258,21 @@ static int recv_some(int fd, struct unx_msg *m, unsigned n, unsigned flags, bool
     if (r < 0) {
         return r;
     }
-    const int messages = count_messages(fd, m, v, r);
-    *end = messages < (int)n;
+    int why = 0;
+    const int messages = count_messages(fd, m, v, r, &why);
+    *end = messages < (int)n || why < 0;
     for (int i = 0; i < r; i++) {
         const struct msghdr *const h = &v[i].msg_hdr;
         const bool behind = reset && i == 0;
-        if (i >= messages) {
+        if (i >= messages || (i == messages - 1 && why < 0)) {
             const struct receiving t = as_received(&m[i], h, behind);
             recv_end(&m[i], &t);
         } else if (behind || !deliver_simple(&m[i], h, v[i].msg_len)) {
             deliver(&m[i], h, v[i].msg_len, flags, behind);
         }
+    }
+    if (why < 0) {
+        message_done(&m[messages - 1], why);
     }
     return messages == 0 && reset ? -ECONNRESET : messages;
 }

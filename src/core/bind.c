@@ -173,12 +173,32 @@ static int datagram(int fd)
     return r < 0 ? r : r == SOCK_DGRAM ? 0 : -EPROTOTYPE;
 }
 
+/* A socket can be bound once, so what widening its mode takes, which is two descriptors, has to be there before. A
+ * umask may take any bit away, also the owner's. */
+static int room_to_widen(int fd, mode_t mode)
+{
+    if (mode == UNX_MODE_UMASK || mode == 0) {
+        return 0;
+    }
+    const int first = sys_dup(fd), second = first < 0 ? first : sys_dup(fd);
+    if (first >= 0) {
+        sys_close(first);
+    }
+    if (second >= 0) {
+        sys_close(second);
+    }
+    return second < 0 ? second : 0;
+}
+
 int unx_bind_to(int fd, const struct unx_addr *a, mode_t mode)
 {
     struct place p;
     int r = place_of(&p, a);
     if (r == 0) {
         r = datagram(fd);
+    }
+    if (r == 0) {
+        r = room_to_widen(fd, mode);
     }
     return r < 0 ? r : place_bind(fd, &p, mode);
 }

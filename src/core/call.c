@@ -33,7 +33,8 @@ static int wait_until(int fd, int events, int64_t deadline, int timeout_ms)
     }
 }
 
-/* Sends what is left of the request: 1, or why it went only in part. `early` is set if a reply may be waiting all the same. */
+/* Sends what is left of the request: 1, or why it went only in part.
+ * `early` is set if a reply may be waiting all the same. */
 static int send_request(int fd, struct unx_msg *req, int64_t deadline, int timeout_ms, bool *early)
 {
     struct unx_msg part = *req;

@@ -5,9 +5,10 @@
  * Promises: success means connected; a full backlog is waited for, not taken for a connection in progress; the wait
  * ends at the deadline, and meanwhile costs a few wake-ups a second.
  *
- * What surprised us: a non-blocking connect(2) to a full backlog is EAGAIN, and no event ever follows. A blocking one can
- * sleep for ever although there is room, when the kernel's wake-up went to a connector that a signal then took away. So
- * the wait is cut into slices by SO_SNDTIMEO, which also is the only timeout that connect(2) has, and says EAGAIN.
+ * What surprised us: a non-blocking connect(2) to a full backlog is EAGAIN, and no event ever follows. A blocking one
+ * can sleep for ever although there is room, when the kernel's wake-up went to a connector that a signal then took
+ * away. So the wait is cut into slices by SO_SNDTIMEO, which also is the only timeout that connect(2) has,
+ * and says EAGAIN.
  */
 #include "connect.h"
 #include "addr.h"
@@ -30,7 +31,8 @@ static int connect_sliced(int fd, const struct unx_addr *to, int64_t deadline)
         const int64_t slice = left < 0 || left > longest ? longest : left < shortest ? shortest : left;
         int r = slice == set ? 0 : sys_set_timeout(fd, UNX_SEND, slice);
         set = slice;
-        if (r == 0) {
+        /* Where sockets have no timeouts, a full backlog does not make connect(2) wait. */
+        if (r == 0 || r == -EOPNOTSUPP) {
             r = sys_connect(fd, to);
         }
         if (r != -EAGAIN && r != -EINTR) {

@@ -13,7 +13,8 @@
 #include <errno.h>
 #include <poll.h>
 
-/* Nothing can be taken back once a part has gone, so a non-blocking stream is waited for. 1, or the error that it stays. */
+/* Nothing can be taken back once a part has gone, so a non-blocking stream is waited for.
+ * 1, or the error that it stays. */
 static int go_on(int sock, int error, int events)
 {
     return error == -EAGAIN && sys_get_nonblock(sock) == 1 && unx_wait(sock, events, -1) > 0 ? 1 : error;

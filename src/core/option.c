@@ -113,8 +113,8 @@ int unx_max_packet(int fd)
     return r < 0 ? r : sys_max_packet(fd);
 }
 
-/* What the system makes of a wish for a buffer of `bytes`: tried on a socket of no consequence, since it may be less than
- * what a privileged process gave this one before. */
+/* What the system makes of a wish for a buffer of `bytes`: tried on a socket of no consequence, since it may be less
+ * than what a privileged process gave this one before. */
 static int possible_buffer(int type, int bytes)
 {
     const int fd = sys_socket(type, false);

@@ -43,6 +43,11 @@ int unx_peer_cred(int fd, struct unx_cred *c)
 {
     struct unx_cred peer = {.known = 0};
     int r = c == NULL ? -EINVAL : sys_peer_cred(fd, &peer);
+    if (r == -ENOTCONN || r == -EOPNOTSUPP) {
+        /* So it may be for a socket of another family too, to whom the option is something else. */
+        const int ours = socket_ours(fd);
+        return ours < 0 ? ours : r;
+    }
     if (r < 0) {
         return r;
     }

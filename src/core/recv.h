@@ -35,13 +35,15 @@ ssize_t recv_take_on(int fd, struct receiving *t, int how, unsigned flags, ssize
 /* What a length of 0 means: 1 an empty packet, 0 the end. */
 int recv_zero(int fd, const struct receiving *t);
 
-/* Points t at the room that m has. `control` holds RECV_CONTROL_MAX bytes, and is used if m brings no buffer of its own. */
+/* Points t at the room that m has. `control` holds RECV_CONTROL_MAX bytes,
+ * and is used if m brings no buffer of its own. */
 void recv_prepare(struct receiving *t, const struct unx_msg *m, unsigned flags, char *control);
 
 /* The verdict on a message that came with `full` bytes: 1, or the error that it is. */
 int recv_accept(struct unx_msg *m, const struct receiving *t, size_t full, unsigned flags);
 
-/* The verdict on a message that may be large, small, cut or the end: `n` bytes by the system's count. 1, 0, or the error. */
+/* The verdict on a message that may be large, small, cut or the end: `n` bytes by the system's count.
+ * 1, 0, or the error. */
 int recv_judge(int fd, struct unx_msg *m, const struct receiving *t, ssize_t n, unsigned flags);
 
 /* Drops what came with the end, which is not a message: 0, or -ECONNRESET behind a reset. */

@@ -2,10 +2,10 @@
 /*
  * Taking one message from the kernel: waits, resets, and what a length of 0 means.
  *
- * What surprised us: a SEQPACKET socket reports ECONNRESET before the messages that are still queued, once, and a caller
- * who believes it loses them. Nothing in recvmsg(2) tells an empty packet from the end: if the other end is still open it
- * was a packet, and so it was if more bytes are queued, or if anything came along with it. A stream whose option for
- * credentials is on gives those of pid 0 and uid 0 with its end.
+ * What surprised us: a SEQPACKET socket reports ECONNRESET before the messages that are still queued, once, and a
+ * caller who believes it loses them. Nothing in recvmsg(2) tells an empty packet from the end: if the other end is
+ * still open it was a packet, and so it was if more bytes are queued, or if anything came along with it. A stream whose
+ * option for credentials is on gives those of pid 0 and uid 0 with its end.
  */
 #include "io.h"
 #include "recv.h"
@@ -60,8 +60,8 @@ ssize_t recv_take_on(int fd, struct receiving *t, int how, unsigned flags, ssize
         r = io_resume(fd, POLLIN, UNX_RECV, sys_now(), take_again, &again);
     }
     if (r == -EAGAIN && end_polled(fd)) {
-        /* Either something came meanwhile, or this is a datagram socket whose own side was shut down: it waits for nothing,
-         * and says so only to those who block. */
+        /* Either something came meanwhile, or this is a datagram socket whose own side was shut down: it waits for
+         * nothing, and says so only to those who block. */
         r = take_now(fd, t, how);
         if (r == -EAGAIN) {
             t->h.msg_controllen = 0;

@@ -4,8 +4,8 @@
  *
  * Promises: a packet goes whole or not at all; descriptors go once, with the first byte; after an error nothing went.
  *
- * What surprised us: a stream takes descriptors without a byte, says that it sent them, and drops them. An empty send on
- * a stream is a success that nobody sees. Descriptors in several control messages count together against the limit.
+ * What surprised us: a stream takes descriptors without a byte, says that it sent them, and drops them. An empty send
+ * on a stream is a success that nobody sees. Descriptors in several control messages count together against the limit.
  */
 #include "send.h"
 #include "addr.h"
@@ -169,13 +169,7 @@ static __attribute__((noinline)) ssize_t send_rich(int fd, const struct unx_msg 
     return n != -EINTR || (flags & UNX_INTR) != 0 ? n : io_resume(fd, POLLOUT, UNX_SEND, sys_now(), send_once, &s);
 }
 
-/* The ways of most messages, with nothing to ask the socket first: data alone, data with descriptors. */
-static ssize_t send_data(int fd, const struct unx_msg *m, unsigned flags)
-{
-    const struct msghdr h = {.msg_iov = (struct iovec *)m->iov, .msg_iovlen = m->niov};
-    return sys_sendmsg(fd, &h, flags & UNX_DONTWAIT ? MSG_DONTWAIT : 0);
-}
-
+/* Data with descriptors, and nothing to ask the socket first. */
 static __attribute__((noinline)) ssize_t send_fds(int fd, const struct unx_msg *m, unsigned flags)
 {
     char control[SEND_CONTROL_MAX] __attribute__((aligned(8)));
@@ -191,14 +185,15 @@ int unx_send(int fd, struct unx_msg *m, unsigned flags)
     }
     message_reset(m);
     const unsigned rare = flags & ~(UNX_DONTWAIT | UNX_INTR);
+    const int how = flags & UNX_DONTWAIT ? MSG_DONTWAIT : 0;
     const bool simple = message_is_simple(m);
     ssize_t n;
     if (simple && rare == 0 && m->nfds == 0) {
-        n = send_data(fd, m, flags);
+        n = send_bytes(fd, m, false, how);
     } else if (simple && rare == 0 && m->nfds <= SYS_FDS_MAX) {
         n = send_fds(fd, m, flags);
     } else if (simple && rare == UNX_PLAIN && m->nfds == 0 && m->niov == 1) {
-        n = sys_send(fd, m->iov->iov_base, m->iov->iov_len, flags & UNX_DONTWAIT ? MSG_DONTWAIT : 0);
+        n = send_bytes(fd, m, true, how);
     } else {
         n = send_rich(fd, m, flags, 0);
     }

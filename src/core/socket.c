@@ -4,8 +4,8 @@
  *
  * Promises: what a socket accepts is set before anyone can send to it; after an error nothing is open.
  *
- * What surprised us: SO_PASSCRED and its kin are inherited from the listener at the time of connect(2), so setting them on
- * an accepted socket comes too late for what was sent before. socket(2) takes SOCK_RAW and makes SOCK_DGRAM of it.
+ * What surprised us: SO_PASSCRED and its kin are inherited from the listener at the time of connect(2), so setting them
+ * on an accepted socket comes too late for what was sent before. socket(2) takes SOCK_RAW and makes SOCK_DGRAM of it.
  * Linux takes SO_TIMESTAMPNS on a stream and never delivers a time. The time stamp option is not inherited.
  */
 #include "socket.h"

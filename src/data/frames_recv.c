@@ -150,7 +150,8 @@ static int deliver(struct unx_frames *f, struct unx_msg *m, const struct frame *
 /* What there is to say without the socket: 1, an error, or MORE. */
 static int answer(struct unx_frames *f, struct unx_msg *m, size_t room, unsigned flags)
 {
-    struct frame first;
+    /* Set by what says 1; a compiler that sees all files at once takes it for unset. */
+    struct frame first = {0};
     const int r = frames_first(f, &first);
     if (r <= 0) {
         return r < 0 ? r : MORE;

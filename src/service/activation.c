@@ -52,11 +52,14 @@ static int describe(struct unx_activated *d, int fd, const char **names)
         return family == -ENOTSOCK || family == -EBADF ? 0 : family;
     }
     const int type = sys_type(fd), listening = sys_listening(fd);
+    if (type < 0 || (listening < 0 && listening != -ENOPROTOOPT)) {
+        return type < 0 ? type : listening;
+    }
     d->family = family;
     d->type = type;
     d->listening = listening > 0;
-    if (type < 0 || family != AF_UNIX) {
-        return type < 0 ? type : 0;
+    if (family != AF_UNIX) {
+        return 0;
     }
     const int r = sys_local_addr(fd, &d->addr);
     return r < 0 ? r : addr_from_kernel(&d->addr);

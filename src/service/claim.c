@@ -81,7 +81,8 @@ static int lock(struct claim *c, int lock_ms)
 static void unlock(const struct claim *c, int locked)
 {
     if (locked == c->dir) {
-        sys_unlock(locked);
+        while (sys_unlock(locked) == -EINTR) {
+        }
         return;
     }
     char name[CLAIM_NAME];
@@ -112,7 +113,8 @@ static bool beside(const struct claim *c, const char *new, const struct sys_file
     return sys_file_at(c->dir, new, &f) == 0 && same(&f, own);
 }
 
-/* One attempt to put our own file, called `new`, in the place of what was seen: -EAGAIN if that has changed meanwhile. */
+/* One attempt to put our own file, called `new`, in the place of what was seen: -EAGAIN
+ * if that has changed meanwhile. */
 static int move_once(const struct claim *c, const char *new, const struct sys_file *own, int there,
                      const struct sys_file *seen)
 {
@@ -148,7 +150,7 @@ static int take_locked(struct claim *c, const struct claim_wish *w)
 {
     char new[CLAIM_NAME];
     struct sys_file seen, own;
-    int there = may_take(claim_look(c->dir, c->name, &seen), w->flags);
+    int there = may_take(claim_look(c, w, c->name, &seen), w->flags);
     int r = there < 0 ? there : claim_bind(c, w, new);
     if (r < 0) {
         return r;
@@ -165,7 +167,7 @@ static int take_locked(struct claim *c, const struct claim_wish *w)
         r = move_once(c, new, &own, there, &seen);
     }
     for (int i = 0; i < 16 && r == -EAGAIN; i++) {
-        there = may_take(claim_look(c->dir, c->name, &seen), w->flags);
+        there = may_take(claim_look(c, w, c->name, &seen), w->flags);
         r = there < 0 ? there : move_once(c, new, &own, there, &seen);
     }
     if (r < 0) {

@@ -28,16 +28,17 @@ struct claim_wish {
 /* Takes the path; nothing is left behind on failure. */
 int claim_take(struct claim *c, const struct claim_wish *w);
 
-/* Removes our file. 1: done; 0: it is not ours any more; negative: it could not be told, or the lock was not to be had. */
+/* Removes our file. 1: done; 0: it is not ours any more;
+ * negative: it could not be told, or the lock was not to be had. */
 int claim_drop(struct claim *c, int lock_ms);
 
 /* Forgets it. */
 void claim_close(struct claim *c);
 
-/* What is at a name (claim_look.c). */
+/* What is at a name (claim_bind.c). */
 enum claim_there { CLAIM_FREE, CLAIM_STALE, CLAIM_LIVE, CLAIM_FOREIGN };
 struct sys_file;
-int claim_look(int dir, const char *name, struct sys_file *f);
+int claim_look(const struct claim *c, const struct claim_wish *w, const char *name, struct sys_file *f);
 
 /* A name beside the one we want, for a moment: NAME.unx-SUFFIX, or a number for a NAME that leaves no room. */
 void claim_beside(char name[CLAIM_NAME], const struct claim *c, const char *suffix, bool by_number);

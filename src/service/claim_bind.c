@@ -32,7 +32,33 @@ static int probe_there(void *arg)
     return connect_once(p->fd, &p->to);
 }
 
-static int probe(int file, int dir, const char *name)
+/* The name as the caller said the path, if that fits an address. */
+static bool as_said(char text[CLAIM_NAME], const struct claim_wish *w, const char *name)
+{
+    const char *slash = strrchr(w->path, '/');
+    const size_t before = slash == NULL ? 0 : (size_t)(slash + 1 - w->path);
+    if (before + strlen(name) >= CLAIM_NAME) {
+        return false;
+    }
+    memcpy(text, w->path, before);
+    memcpy(text + before, name, strlen(name) + 1);
+    return path_fits(w->dirfd, text);
+}
+
+/* Where nothing else leads into a directory: as the caller said it, if that is the same file. */
+static int probe_as_said(struct probe *p, const struct claim_wish *w, const char *name, const struct sys_file *is)
+{
+    char text[CLAIM_NAME];
+    struct sys_file f;
+    if (!as_said(text, w, name) || sys_file_at(AT_FDCWD, text, &f) < 0 || f.dev != is->dev || f.ino != is->ino) {
+        return -EOPNOTSUPP;
+    }
+    const int r = unx_addr_path(&p->to, text);
+    return r < 0 ? r : probe_there(p);
+}
+
+static int probe(int file, const struct claim *c, const struct claim_wish *w, const char *name,
+                 const struct sys_file *is)
 {
     char text[32];
     struct probe p = {.fd = sys_socket(SOCK_DGRAM, true)};
@@ -45,7 +71,8 @@ static int probe(int file, int dir, const char *name)
         r = r < 0 ? r : probe_there(&p);
     } else if (r == -EOPNOTSUPP) {
         r = unx_addr_path(&p.to, name);
-        r = r < 0 ? r : sys_in_directory(dir, probe_there, &p);
+        r = r < 0 ? r : sys_in_directory(c->dir, probe_there, &p);
+        r = r == -EOPNOTSUPP ? probe_as_said(&p, w, name, is) : r;
     }
     sys_close(p.fd);
     switch (r) {
@@ -61,12 +88,12 @@ static int probe(int file, int dir, const char *name)
     }
 }
 
-int claim_look(int dir, const char *name, struct sys_file *f)
+int claim_look(const struct claim *c, const struct claim_wish *w, const char *name, struct sys_file *f)
 {
-    const int file = sys_open_own(dir, name);
-    int r = file == -EOPNOTSUPP ? sys_file_at(dir, name, f) : file < 0 ? file : sys_file_of(file, f);
+    const int file = sys_open_own(c->dir, name);
+    int r = file == -EOPNOTSUPP ? sys_file_at(c->dir, name, f) : file < 0 ? file : sys_file_of(file, f);
     if (r == 0) {
-        r = f->is_socket ? probe(file, dir, name) : CLAIM_FOREIGN;
+        r = f->is_socket ? probe(file, c, w, name, f) : CLAIM_FOREIGN;
     }
     if (file >= 0) {
         sys_close(file);
@@ -122,17 +149,11 @@ static int place_beside(struct place *p, const struct claim *c, const struct cla
 {
     char suffix[16];
     char text[CLAIM_NAME];
-    const char *slash = strrchr(w->path, '/');
-    const size_t before = slash == NULL ? 0 : (size_t)(slash + 1 - w->path);
     snprintf(suffix, sizeof suffix, attempt == 0 ? "new" : "new%u", attempt);
     claim_beside(name, c, suffix, false);
-    if (before + strlen(name) < sizeof text) {
-        memcpy(text, w->path, before);
-        memcpy(text + before, name, strlen(name) + 1);
-        if (path_fits(w->dirfd, text)) {
-            *p = (struct place){.dirfd = c->dir, .name = name};
-            return unx_addr_path(&p->addr, text);
-        }
+    if (as_said(text, w, name)) {
+        *p = (struct place){.dirfd = c->dir, .name = name};
+        return unx_addr_path(&p->addr, text);
     }
     const int r = place_in(p, c->dir, name);
     if (r != -ENAMETOOLONG) {
@@ -158,7 +179,8 @@ int claim_bind(const struct claim *c, const struct claim_wish *w, char name[CLAI
     int r = -EADDRINUSE;
     struct place p;
     if (given && mode == UNX_MODE_UMASK && !directory_holds_still(c->dir)) {
-        /* Which file is ours is told by its name, and nothing but a mode of our own would show that it is another one. */
+        /* Which file is ours is told by its name,
+         * and nothing but a mode of our own would show that it is another one. */
         return -EPERM;
     }
     for (unsigned i = 0; i < 8 && r == -EADDRINUSE; i++) {
@@ -168,7 +190,7 @@ int claim_bind(const struct claim *c, const struct claim_wish *w, char name[CLAI
             /* For a datagram socket, bound is open: to nobody, until it has its owner. */
             r = place_bind(w->fd, &p, given && mode != UNX_MODE_UMASK ? 0 : mode);
         }
-        if (r == -EADDRINUSE && claim_look(c->dir, name, &left) == CLAIM_STALE) {
+        if (r == -EADDRINUSE && claim_look(c, w, name, &left) == CLAIM_STALE) {
             /* Of somebody who was killed in between; we hold the lock. */
             sys_unlink(c->dir, name);
         }

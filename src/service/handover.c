@@ -2,11 +2,12 @@
 /*
  * Handing over: packets, checks, the successor's last word, and the socket that it was started with.
  *
- * Promises: both sides agree on who serves, whatever happens when. The old one gives up by saying so and then shutting its
- * end; a confirmation is sent before that moment and will be read, or fails. The kernel decides which, under one lock.
+ * Promises: both sides agree on who serves, whatever happens when. The old one gives up by saying so and then shutting
+ * its end; a confirmation is sent before that moment and will be read, or fails.
+ * The kernel decides which, under one lock.
  *
- * What surprised us: a send to a socket whose peer has shut it and one to a dead peer fail alike, so the word of giving up
- * has to be in the queue already: there is room for it, because the old one ends its list only after poll(2) said
+ * What surprised us: a send to a socket whose peer has shut it and one to a dead peer fail alike, so the word of giving
+ * up has to be in the queue already: there is room for it, because the old one ends its list only after poll(2) said
  * "writable", which on Unix sockets means that three quarters of the send buffer are free.
  */
 #include "handover.h"

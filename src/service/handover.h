@@ -4,8 +4,8 @@
  *
  * Each packet starts with a struct handover_head in the byte order of the machine:
  *   READY    successor: it understands this version
- *   START    old: `count` descriptors will come, and a state of `state_len` bytes, which follow here if `value` is 0, and
- *            are a sealed file that comes with this packet if it is 1
+ *   START    old: `count` descriptors will come, and a state of `state_len` bytes, which follow here if `value` is 0,
+ *            and are a sealed file that comes with this packet if it is 1
  *   ITEMS    old: `count` struct unx_handover_fd follow, from index `value` on, and as many descriptors come with it
  *   END      old: that was all
  *   VERDICT  successor: `value` is its reason to refuse, 0: it has taken over

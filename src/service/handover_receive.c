@@ -2,8 +2,8 @@
 /*
  * Handing over: the successor's side.
  *
- * Promises: all of it or nothing; what comes is checked before it is believed, and the state before it is read; the room is
- * the caller's, and nothing else grows with what was announced.
+ * Promises: all of it or nothing; what comes is checked before it is believed, and the state before it is read; the
+ * room is the caller's, and nothing else grows with what was announced.
  */
 #include "handover.h"
 #include "io.h"
@@ -131,7 +131,8 @@ static int take_items(const struct incoming *in)
     h->fds_got += p.nfds;
     for (unsigned i = 0; i < p.nfds; i++) {
         items[i].fd = fds[i];
-        if (memchr(items[i].name, '\0', UNX_HANDOVER_NAME) == NULL) {
+        /* There may be fewer items than descriptors. */
+        if (r >= 0 && memchr(items[i].name, '\0', UNX_HANDOVER_NAME) == NULL) {
             r = -EPROTO;
         }
     }

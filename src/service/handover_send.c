@@ -5,7 +5,8 @@
  * Promises: everything stays with the caller; an error means that the caller goes on serving, and that the successor
  * knows, or will find out when it tries to confirm.
  *
- * What surprised us: a successor that failed has mostly said why before the send to it fails, so that is read in the end.
+ * What surprised us: a successor that failed has mostly said why before the send to it fails,
+ * so that is read in the end.
  */
 #include "handover.h"
 #include "io.h"

@@ -31,7 +31,13 @@ bool listener_ours(const struct unx_listener *l)
     return self.pid == l->pid;
 }
 
-/* The same, where it matters: the pid may be that of a child in a namespace of its own. 0: not known. */
+bool listener_has_event(const struct unx_listener *l)
+{
+    return SYS_EVENTS_FORK || listener_ours(l);
+}
+
+/* The same as listener_ours(), where it matters: the pid may be that of a child in a namespace of its own.
+ * 0: not known. */
 static bool made_here(const struct unx_listener *l)
 {
     const uint64_t id = listener_ours(l) && l->pidfdid != 0 ? sys_own_pidfdid() : 0;
@@ -232,12 +238,14 @@ int unx_listener_stop(struct unx_listener *l, unsigned flags)
         return -EBUSY;
     }
     const bool shared = (flags & UNX_SHARED) != 0 || atomic_load(&l->shared);
+    int r = 0;
     if (shared) {
         /* Who waits in accept(2) itself could only be woken together with all the others. */
-        const int r = l->type == SOCK_DGRAM ? 1 : sys_get_nonblock(l->fd);
+        r = l->type == SOCK_DGRAM ? 1 : sys_get_nonblock(l->fd);
         if (r <= 0) {
             return r < 0 ? r : -EBUSY;
         }
+        r = 0;
         atomic_store(&l->claimed, false);
         atomic_store(&l->shared, true);
     } else {
@@ -247,11 +255,12 @@ int unx_listener_stop(struct unx_listener *l, unsigned flags)
                 sys_sleep(left); /* a signal ends it early */
             }
         }
-        sys_shutdown(l->fd, SHUT_RD);
+        r = sys_shutdown(l->fd, SHUT_RD);
     }
     atomic_store(&l->stopped, true);
     sys_event_set(l->event);
-    return 0;
+    /* Some systems say so of a listener that they have shut down. */
+    return r == -ENOTCONN ? 0 : r;
 }
 
 static void drop(int fd)
@@ -267,7 +276,9 @@ int unx_listener_close(struct unx_listener *l)
         return 0;
     }
     /* The socket is still open, so no other file can have got the number of ours. Its spare leaves room for a lock. */
-    drop(atomic_exchange(&l->spare, -1));
+    if (listener_has_event(l)) {
+        drop(atomic_exchange(&l->spare, -1));
+    }
     const int r = made_here(l) ? remove_file(l, l->lock_ms) : 0;
     unx_listener_forget(l);
     return r < 0 ? r : 0;
@@ -277,8 +288,10 @@ int unx_listener_forget(struct unx_listener *l)
 {
     if (l != NULL) {
         drop(l->fd);
-        drop(l->event);
-        drop(atomic_load(&l->spare));
+        if (listener_has_event(l)) {
+            drop(l->event);
+            drop(atomic_load(&l->spare));
+        }
         claim_close(&l->claim);
         sys_free(l);
     }

@@ -26,4 +26,7 @@ struct unx_listener {
 /* Whether this process opened it. */
 bool listener_ours(const struct unx_listener *l);
 
+/* Whether its event and its spare descriptor are open here; else their numbers may be somebody else's. */
+bool listener_has_event(const struct unx_listener *l);
+
 #endif

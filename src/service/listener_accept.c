@@ -2,9 +2,9 @@
 /*
  * Accepting: until it is stopped and nobody is queued any more, and without a spin when the descriptor table is full.
  *
- * What surprised us: with a full table accept4(2) says EMFILE whether somebody is queued or not. After a shutdown it goes
- * on saying EAGAIN on a non-blocking socket, and only poll(2) knows (POLLRDHUP). An event that was set before fork(2) is
- * set for the child as well, where nobody stopped anything.
+ * What surprised us: with a full table accept4(2) says EMFILE whether somebody is queued or not. After a shutdown it
+ * goes on saying EAGAIN on a non-blocking socket, and only poll(2) knows (POLLRDHUP). An event that was set before
+ * fork(2) is set for the child as well, where nobody stopped anything.
  */
 #include "io.h"
 #include "listener.h"
@@ -48,9 +48,14 @@ static int nobody(struct accepting *a)
     return wait_for(a, POLLIN | POLLRDHUP, a->timeout_ms == 0 ? -EAGAIN : -ETIMEDOUT, -1);
 }
 
+static int take_spare(struct unx_listener *l)
+{
+    return listener_has_event(l) ? atomic_exchange(&l->spare, -1) : -1;
+}
+
 static void make_spare(struct unx_listener *l)
 {
-    const int fd = sys_dup(l->event);
+    const int fd = listener_has_event(l) ? sys_dup(l->event) : -1;
     int none = -1;
     if (fd >= 0 && !atomic_compare_exchange_strong(&l->spare, &none, fd)) {
         sys_close(fd);
@@ -60,7 +65,7 @@ static void make_spare(struct unx_listener *l)
 /* Accepts one client with the spare descriptor, to close it. False: there was none to spare. */
 static bool turn_away(struct unx_listener *l)
 {
-    const int spare = atomic_exchange(&l->spare, -1);
+    const int spare = take_spare(l);
     if (spare < 0) {
         make_spare(l);
         return false;
@@ -84,8 +89,8 @@ static int full(struct accepting *a, int error)
     if (events == 0) {
         return nobody(a);
     }
-    if (events > 0 && (events & POLLRDHUP)) {
-        const int spare = atomic_exchange(&l->spare, -1);
+    if (events > 0 && ((events & POLLRDHUP) || atomic_load(&l->stopped))) {
+        const int spare = take_spare(l);
         if (spare < 0) {
             return error;
         }
@@ -114,7 +119,8 @@ int unx_listener_accept(struct unx_listener *l, unsigned flags, struct unx_addr 
     struct accepting a = {
         .l = l, .deadline = io_deadline(timeout_ms), .timeout_ms = timeout_ms, .intr = (flags & UNX_INTR) != 0};
     for (int r = 0; r >= 0;) {
-        if (atomic_load(&l->shared) && atomic_load(&l->stopped)) {
+        /* Not every system refuses who comes after a shutdown; so when nobody is queued, it is over. */
+        if (atomic_load(&l->stopped) && (atomic_load(&l->shared) || sys_poll(l->fd, POLLIN, 0) == 0)) {
             return -ESHUTDOWN;
         }
         r = unx_accept(l->fd, flags | UNX_INTR, peer);

@@ -2,11 +2,12 @@
 /*
  * Who may talk to this server.
  *
- * Promises: 0 only if somebody on the list was named by the kernel and every requirement is met; a list of groups is seen
- * whole or the check fails; what a connection says and what a message says are never mixed in one decision.
+ * Promises: 0 only if somebody on the list was named by the kernel and every requirement is met; a list of groups is
+ * seen whole or the check fails; what a connection says and what a message says are never mixed in one decision.
  *
  * What surprised us: a connection tells effective ids, a message real ones. 65534 stands for every user that this user
- * namespace cannot name, so it is no name. A label may end with a NUL of its own or not, which unx_peer_label() settles.
+ * namespace cannot name, so it is no name. A label may end with a NUL of its own or not,
+ * which unx_peer_label() settles.
  */
 #include "sys.h"
 

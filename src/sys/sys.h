@@ -2,9 +2,10 @@
 /*
  * The system, and nothing else: the only layer that makes system calls. One file per system behind this list.
  *
- * Promises: a result >= 0 or a negative errno value; errno left alone; no cancellation point; descriptors are close-on-exec
- * from birth; one call here is one attempt, but for opening a file, which goes on after a signal; what a system lacks is -EOPNOTSUPP. Times are in
- * nanoseconds of the monotonic clock, -1 is without limit. Nothing here allocates by itself, but for sys_in_directory().
+ * Promises: a result >= 0 or a negative errno value; errno left alone; no cancellation point; descriptors are
+ * close-on-exec from birth; one call here is one attempt, but for opening a file, which goes on after a signal; what a
+ * system lacks is -EOPNOTSUPP. Times are in nanoseconds of the monotonic clock, -1 is without limit. Nothing here
+ * allocates by itself, but for sys_in_directory().
  */
 #ifndef UNX_SYS_H
 #define UNX_SYS_H
@@ -57,7 +58,6 @@ ssize_t sys_recv(int fd, void *p, size_t n, int flags); /* -> full length */
 
 /* ---- credentials as the data of a control message of `type` ---- */
 int sys_cred_read(int type, const void *data, size_t len, struct unx_cred *c); /* `known` is not judged; -EBADMSG */
-#define SYS_CRED_ROOM 96u
 size_t sys_cred_write(void *data, const struct unx_cred *c,
                       int *type); /* its length, at most SYS_CRED_ROOM; 0: cannot */
 
@@ -108,8 +108,8 @@ int sys_open_own(int dirfd, const char *name);    /* O_PATH, does not follow */
 int sys_fd_path(int fd, char *text, size_t size); /* a path that leads to an open O_PATH descriptor: its length */
 int sys_file_at(int dirfd, const char *name, struct sys_file *f);
 int sys_file_of(int fd, struct sys_file *f);
-/* The mode that a socket's file will have, as far as the system can before it is bound; what is missing is set before anybody
- * can connect. -EOPNOTSUPP: it can not, and for this type bound is open. */
+/* The mode that a socket's file will have, as far as the system can before it is bound; what is missing is set before
+ * anybody can connect. -EOPNOTSUPP: it can not, and for this type bound is open. */
 int sys_set_mode(int fd, mode_t mode);
 /* Of a socket's file, if that is what `is` says, and has one name; else -EPERM. */
 int sys_set_mode_of(int dirfd, const char *name, const struct sys_file *is, mode_t mode);

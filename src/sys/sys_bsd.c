@@ -7,6 +7,7 @@
  *
  * What surprised us: MSG_EOR on a stream is an error, so each send has to know the type of its socket.
  */
+#if defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__) || defined(__DragonFly__)
 #include "sys_bsd.h"
 
 int sys_socket(int type, bool nonblock)
@@ -21,15 +22,9 @@ int sys_pair(int type, bool nonblock, int fds[2])
     return r == -EPROTONOSUPPORT || r == -EPROTOTYPE ? -EOPNOTSUPP : r;
 }
 
-int sys_accept(int fd, bool nonblock, struct unx_addr *peer)
+int system_accept(int fd, bool nonblock, struct sockaddr *sa, socklen_t *len)
 {
-    socklen_t len = peer == NULL ? 0 : sizeof peer->raw;
-    const int flags = SOCK_CLOEXEC | (nonblock ? SOCK_NONBLOCK : 0);
-    const int r = bsd_accept(fd, peer == NULL ? NULL : &peer->sa, peer == NULL ? NULL : &len, flags);
-    if (r >= 0 && peer != NULL) {
-        peer->len = len;
-    }
-    return r;
+    return bsd_accept(fd, sa, len, SOCK_CLOEXEC | (nonblock ? SOCK_NONBLOCK : 0));
 }
 
 int sys_pipe(int fds[2])
@@ -37,11 +32,14 @@ int sys_pipe(int fds[2])
     return QUIET(pipe2(fds, O_CLOEXEC));
 }
 
-int system_send_flags(int fd)
+#if !defined(__FreeBSD__)
+int system_send_flags(int fd, size_t size, int flags)
 {
-    const int type = sys_type(fd);
-    return type < 0 ? type : MSG_NOSIGNAL | (type == SOCK_SEQPACKET ? MSG_EOR : 0);
+    (void)size;
+    (void)flags;
+    return posix_send_flags(fd, false);
 }
+#endif
 
 ssize_t bsd_recvmsg(int fd, struct msghdr *h, int flags)
 {
@@ -62,3 +60,5 @@ int sys_swap(int dirfd, const char *a, const char *b)
     (void)b;
     return -EOPNOTSUPP;
 }
+
+#endif

@@ -2,14 +2,16 @@
 /*
  * macOS: what it does its own way.
  *
- * Promises: descriptors are close-on-exec as soon as this process can make them so: there is no way to be born so, and a
- * fork(2) with exec(2) in another thread may fall in between.
+ * Promises: descriptors are close-on-exec as soon as this process can make them so: there is no way to be born so, and
+ * a fork(2) with exec(2) in another thread may fall in between.
  *
- * What surprised us: there are no packets with a connection (SOCK_SEQPACKET). All descriptors of a message are installed,
- * and then control data is cut to the room there was, with the length that it had: so the room is always for all of them.
- * LOCAL_PEERPID is who used the socket last, LOCAL_PEERCRED who connected. Which directory a relative path begins in can be
- * said for each thread alone, by a function that its headers do not declare and its library has since 10.5.
+ * What surprised us: there are no packets with a connection (SOCK_SEQPACKET). All descriptors of a message are
+ * installed, and then control data is cut to the room there was, with the length that it had: so the room is always for
+ * all of them. LOCAL_PEERPID is who used the socket last, LOCAL_PEERCRED who connected. Which directory a relative path
+ * begins in can be said for each thread alone, by a function that its headers do not declare and its library
+ * has since 10.5.
  */
+#if defined(__APPLE__)
 #include "sys_posix.h"
 
 #include <stdio.h>
@@ -70,14 +72,9 @@ int sys_pair(int type, bool nonblock, int fds[2])
     return 0;
 }
 
-int sys_accept(int fd, bool nonblock, struct unx_addr *peer)
+int system_accept(int fd, bool nonblock, struct sockaddr *sa, socklen_t *len)
 {
-    socklen_t len = peer == NULL ? 0 : sizeof peer->raw;
-    const int r = QUIET(UNCANCELLED(accept(fd, peer == NULL ? NULL : &peer->sa, peer == NULL ? NULL : &len)));
-    if (r >= 0 && peer != NULL) {
-        peer->len = len;
-    }
-    return finish(r, nonblock);
+    return finish(QUIET(UNCANCELLED(accept(fd, sa, len))), nonblock);
 }
 
 int system_bind(int fd, const struct unx_addr *a)
@@ -126,9 +123,11 @@ int sys_pipe(int fds[2])
 
 /* ---- messages ---- */
 
-int system_send_flags(int fd)
+int system_send_flags(int fd, size_t size, int flags)
 {
     (void)fd;
+    (void)size;
+    (void)flags;
     return MSG_NOSIGNAL;
 }
 
@@ -235,21 +234,10 @@ size_t sys_cred_write(void *data, const struct unx_cred *c, int *type)
 
 /* ---- who ---- */
 
-static int ask(int fd, struct xucred *x)
-{
-    socklen_t len = sizeof *x;
-    memset(x, 0, sizeof *x);
-    const int r = QUIET(getsockopt(fd, SOL_LOCAL, LOCAL_PEERCRED, x, &len));
-    if (r < 0) {
-        return r == -EINVAL ? -ENOTCONN : r;
-    }
-    return x->cr_version == XUCRED_VERSION && len == sizeof *x && x->cr_ngroups > 0 ? 0 : -EOPNOTSUPP;
-}
-
 int sys_peer_cred(int fd, struct unx_cred *c)
 {
     struct xucred x;
-    const int r = ask(fd, &x);
+    const int r = posix_peer_xucred(fd, &x);
     if (r < 0) {
         return r;
     }
@@ -257,26 +245,6 @@ int sys_peer_cred(int fd, struct unx_cred *c)
     c->pid = pid < 0 ? 0 : pid;
     c->uid = x.cr_uid;
     c->gid = x.cr_groups[0];
-    return 0;
-}
-
-int sys_peer_groups(int fd, gid_t *groups, unsigned max, unsigned *n)
-{
-    struct xucred x;
-    const int r = ask(fd, &x);
-    const unsigned all = r < 0 ? 0 : (unsigned)x.cr_ngroups;
-    *n = 0;
-    if (r < 0 || all >= NGROUPS) {
-        /* So many may be some of more. */
-        return r < 0 ? r : -EOPNOTSUPP;
-    }
-    *n = all - 1;
-    if (*n > max) {
-        return -ERANGE;
-    }
-    for (unsigned i = 0; i < *n; i++) {
-        groups[i] = x.cr_groups[i + 1];
-    }
     return 0;
 }
 
@@ -298,3 +266,5 @@ int sys_swap(int dirfd, const char *a, const char *b)
     const int r = QUIET(renameatx_np(dirfd, a, dirfd, b, RENAME_SWAP));
     return r == -ENOTSUP || r == -EINVAL ? -EOPNOTSUPP : r;
 }
+
+#endif

@@ -2,20 +2,24 @@
 /*
  * FreeBSD: what it does its own way.
  *
- * Promises: a packet is whole, also where the kernel hands it out in pieces; if the rest of one is not there soon, it is
- * told as cut.
+ * Promises: a packet is whole, also where the kernel hands it out in pieces; if the rest of one is not there soon, it
+ * is told as cut.
  *
- * What surprised us: since FreeBSD 15 a packet is what ends with MSG_EOR. Packets without it are glued together, a packet
- * that does not fit the sender's room arrives in pieces, and what did not fit the receiver's stays queued instead of being
- * dropped. Before, a packet was whole whatever its flags, and one without MSG_EOR is nothing special. MSG_TRUNC given to a
- * receive comes back in msg_flags, as if something had been cut. LOCAL_CREDS gives credentials with the first message
+ * What surprised us: since FreeBSD 15 a packet is what ends with MSG_EOR. Packets without it are glued together; who
+ * does not wait sends as much of one as there is room for, so it is asked how much that is; a packet that finds too
+ * little room arrives in pieces, which is why one socket should have one receiver; and what did not fit the receiver's
+ * room stays queued instead of being dropped. An empty one is never sent, so it is refused. Before, a packet was whole
+ * whatever its flags. MSG_TRUNC given to a receive comes back in msg_flags, as if something had been cut.
+ * MSG_CMSG_CLOEXEC did nothing for some years, until FreeBSD 13. LOCAL_CREDS gives credentials with the first message
  * alone, LOCAL_CREDS_PERSISTENT (FreeBSD 13) with each; in what a sender attaches, the kernel fills in its own.
  */
+#if defined(__FreeBSD__)
 #include "sys_bsd.h"
 
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/event.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/ucred.h>
@@ -65,6 +69,53 @@ int system_connect(int fd, const struct unx_addr *a)
 
 /* ---- messages ---- */
 
+/* Since then a packet is a part of a stream that ends with MSG_EOR. */
+static bool packets_are_marks(void)
+{
+    return getosreldate() >= 1500000;
+}
+
+/* Whether the other side has room for so many bytes, or is gone. */
+static bool has_room(int fd, size_t size)
+{
+    const struct timespec now = {0, 0};
+    struct kevent ev;
+    const int queue = sys_event();
+    if (queue < 0) {
+        /* A full table of descriptors is no reason not to send. */
+        return true;
+    }
+    EV_SET(&ev, (uintptr_t)fd, EVFILT_WRITE, EV_ADD, 0, 0, 0);
+    const int r = QUIET(UNCANCELLED(kevent(queue, &ev, 1, &ev, 1, &now)));
+    sys_close(queue);
+    struct unx_addr peer;
+    if (r == 0 && sys_peer_addr(fd, &peer) == 0) {
+        return false;
+    }
+    /* What is wrong is for the send to say. */
+    return r <= 0 || (ev.flags & EV_EOF) != 0 || ev.data < 0 || (uint64_t)ev.data >= size;
+}
+
+int system_send_flags(int fd, size_t size, int flags)
+{
+    const int more = posix_send_flags(fd, size == 0 && packets_are_marks());
+    if (more < 0 || (more & MSG_EOR) == 0 || !packets_are_marks()) {
+        return more;
+    }
+    const int buffer = sys_send_buffer(fd);
+    if (buffer >= 0 && size > (size_t)buffer) {
+        return -EMSGSIZE;
+    }
+    /* Who does not wait would send what there is room for, and the rest would be missing. */
+    const bool waits = (flags & MSG_DONTWAIT) == 0 && sys_get_nonblock(fd) == 0;
+    if (waits || has_room(fd, size)) {
+        return more;
+    }
+    /* poll(2) says again and again that there is room for a byte. */
+    sys_sleep(1000000);
+    return -EAGAIN;
+}
+
 /* Room behind the first n bytes, or else somewhere to drop the rest. True: it is dropped. */
 static bool room_behind(const struct msghdr *h, size_t n, struct iovec *next, char *scratch, size_t size)
 {
@@ -80,7 +131,8 @@ static bool room_behind(const struct msghdr *h, size_t n, struct iovec *next, ch
     return true;
 }
 
-/* The rest of a packet that began with n bytes. Its sender is in the middle of a send, so it is waited for, but not long. */
+/* The rest of a packet that began with n bytes. Its sender is in the middle of a send, so it is waited for,
+ * but not long. */
 static ssize_t rest_of_packet(int fd, struct msghdr *h, ssize_t n, int flags)
 {
     const int64_t patience = 100000000;
@@ -109,7 +161,10 @@ static ssize_t rest_of_packet(int fd, struct msghdr *h, ssize_t n, int flags)
 ssize_t system_recvmsg(int fd, struct msghdr *h, int flags)
 {
     const ssize_t n = bsd_recvmsg(fd, h, flags);
-    if (n <= 0 || (flags & MSG_PEEK) != 0 || (h->msg_flags & (MSG_EOR | MSG_TRUNC)) != 0 || getosreldate() < 1500000) {
+    if (n >= 0 && h->msg_controllen > 0 && getosreldate() < 1400000) {
+        posix_make_cloexec(h);
+    }
+    if (n <= 0 || (flags & MSG_PEEK) != 0 || (h->msg_flags & (MSG_EOR | MSG_TRUNC)) != 0 || !packets_are_marks()) {
         return n;
     }
     return sys_type(fd) == SOCK_SEQPACKET ? rest_of_packet(fd, h, n, flags) : n;
@@ -118,14 +173,8 @@ ssize_t system_recvmsg(int fd, struct msghdr *h, int flags)
 int sys_cred_read(int type, const void *data, size_t len, struct unx_cred *c)
 {
     struct sockcred2 asked;
-    struct cmsgcred given;
     if (type == SYS_TYPE_CRED_SENT) {
-        if (len < sizeof given) {
-            return -EBADMSG;
-        }
-        memcpy(&given, data, sizeof given);
-        *c = (struct unx_cred){.pid = given.cmcred_pid, .uid = given.cmcred_uid, .gid = given.cmcred_gid};
-        return 0;
+        return posix_cmsgcred_read(data, len, c);
     }
     /* One group is in the struct, and there may be none. */
     const size_t least = offsetof(struct sockcred2, sc_groups);
@@ -137,55 +186,18 @@ int sys_cred_read(int type, const void *data, size_t len, struct unx_cred *c)
     return 0;
 }
 
-size_t sys_cred_write(void *data, const struct unx_cred *c, int *type)
-{
-    /* The kernel writes the sender's own, so no others can be said. */
-    const bool own = c->pid == getpid() && c->uid == getuid() && c->gid == getgid();
-    memset(data, 0, sizeof(struct cmsgcred));
-    *type = SCM_CREDS;
-    return own ? sizeof(struct cmsgcred) : 0;
-}
-_Static_assert(sizeof(struct cmsgcred) <= SYS_CRED_ROOM, "there is room for it");
-
 /* ---- who ---- */
-
-static int ask(int fd, struct xucred *x)
-{
-    socklen_t len = sizeof *x;
-    memset(x, 0, sizeof *x);
-    const int r = QUIET(getsockopt(fd, SOL_OF_LOCAL, LOCAL_PEERCRED, x, &len));
-    if (r < 0) {
-        return r == -EINVAL ? -ENOTCONN : r;
-    }
-    return x->cr_version == XUCRED_VERSION && len == sizeof *x && x->cr_ngroups > 0 ? 0 : -EOPNOTSUPP;
-}
 
 int sys_peer_cred(int fd, struct unx_cred *c)
 {
     struct xucred x;
-    const int r = ask(fd, &x);
+    const int r = posix_peer_xucred(fd, &x);
     if (r == 0) {
         c->pid = x.cr_pid; /* 0 before FreeBSD 13 */
         c->uid = x.cr_uid;
         c->gid = x.cr_groups[0];
     }
     return r;
-}
-
-int sys_peer_groups(int fd, gid_t *groups, unsigned max, unsigned *n)
-{
-    struct xucred x;
-    const int r = ask(fd, &x);
-    *n = 0;
-    if (r < 0 || x.cr_ngroups >= XU_NGROUPS) {
-        /* So many may be some of more. */
-        return r < 0 ? r : -EOPNOTSUPP;
-    }
-    *n = (unsigned)x.cr_ngroups - 1;
-    for (unsigned i = 0; i < *n && *n <= max; i++) {
-        groups[i] = x.cr_groups[i + 1];
-    }
-    return *n > max ? -ERANGE : 0;
 }
 
 /* ---- files of memory ---- */
@@ -228,3 +240,5 @@ int sys_sealed_size(int fd, uint64_t *size)
     *size = (uint64_t)st.st_size;
     return 1;
 }
+
+#endif

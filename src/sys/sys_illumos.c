@@ -1,23 +1,29 @@
 // SPDX-License-Identifier: MIT
 /*
- * illumos: what it does its own way. Compiled for the X/Open functions (-D_XOPEN_SOURCE=600 -D__EXTENSIONS__, -lsocket), since the
- * others know nothing of control data.
+ * illumos and Solaris: what they do their own way. Compiled for the X/Open functions (-D_XOPEN_SOURCE=600
+ * -D__EXTENSIONS__, -lsocket), since the others know nothing of control data.
  *
- * Promises: descriptors are close-on-exec as soon as this process can make them so; since 2023 the system does it itself.
+ * Promises: descriptors are close-on-exec as soon as this process can make them so; since 2023 illumos does it itself.
+ * An empty packet is refused, because it would be lost.
  *
- * What surprised us: an empty packet is sent with success and never received. Timeouts of sockets are not kept. A peer's
- * identity is an object of its own, allocated and freed, which is why asking for it can fail for lack of memory. There are
- * eventfd(3C) and timerfd(3C), as on Linux. Socket types and message flags have numbers that nobody else has.
+ * What surprised us: an empty packet is sent with success and never received. Timeouts of sockets are not kept. A
+ * peer's identity is an object of its own, allocated and freed, which is why asking for it can fail for lack of memory.
+ * There are eventfd(3C) and timerfd(3C) on illumos, as on Linux; Solaris has neither, and so no listeners and engines.
+ * Socket types and message flags have numbers that nobody else has.
  */
+#if defined(__sun)
 #include "sys_posix.h"
 
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/timerfd.h>
 #include <time.h>
 #include <ucred.h>
+#if __has_include(<sys/eventfd.h>) && __has_include(<sys/timerfd.h>)
+#define WITH_EVENTS
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#endif
 
 #ifndef MSG_CMSG_CLOEXEC
 #define MSG_CMSG_CLOEXEC 0 /* older headers, whose kernels would not know it */
@@ -35,13 +41,12 @@ int sys_pair(int type, bool nonblock, int fds[2])
     return QUIET(socketpair(AF_UNIX, type | SOCK_CLOEXEC | (nonblock ? SOCK_NONBLOCK : 0), 0, fds));
 }
 
-int sys_accept(int fd, bool nonblock, struct unx_addr *peer)
+int system_accept(int fd, bool nonblock, struct sockaddr *sa, socklen_t *len)
 {
-    socklen_t len = peer == NULL ? 0 : sizeof peer->raw;
-    const int flags = SOCK_CLOEXEC | (nonblock ? SOCK_NONBLOCK : 0);
-    const int r = QUIET(UNCANCELLED(accept4(fd, peer == NULL ? NULL : &peer->sa, peer == NULL ? NULL : &len, flags)));
-    if (r >= 0 && peer != NULL) {
-        peer->len = len;
+    const int r = QUIET(UNCANCELLED(accept4(fd, sa, len, SOCK_CLOEXEC | (nonblock ? SOCK_NONBLOCK : 0))));
+    if (r >= 0) {
+        /* Whatever it took from the listener. */
+        (void)sys_set_nonblock(r, nonblock);
     }
     return r;
 }
@@ -66,30 +71,17 @@ int sys_pass(int fd, unsigned what, bool on)
 
 /* ---- messages ---- */
 
-int system_send_flags(int fd)
+int system_send_flags(int fd, size_t size, int flags)
 {
-    (void)fd;
-    return MSG_NOSIGNAL;
-}
-
-static void make_cloexec(struct msghdr *h)
-{
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c != NULL; c = CMSG_NXTHDR(h, c)) {
-        const size_t len = c->cmsg_len >= CMSG_LEN(0) ? c->cmsg_len - CMSG_LEN(0) : 0;
-        const bool rights = c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS;
-        for (size_t i = 0; rights && i + sizeof(int) <= len; i += sizeof(int)) {
-            int fd;
-            memcpy(&fd, CMSG_DATA(c) + i, sizeof fd);
-            (void)sys_set_cloexec(fd);
-        }
-    }
+    (void)flags;
+    return posix_send_flags(fd, size == 0);
 }
 
 ssize_t system_recvmsg(int fd, struct msghdr *h, int flags)
 {
     const ssize_t n = QUIET(UNCANCELLED(recvmsg(fd, h, flags | MSG_CMSG_CLOEXEC)));
-    if (n >= 0 && h->msg_controllen > 0) {
-        make_cloexec(h);
+    if (n >= 0) {
+        posix_make_cloexec(h);
     }
     return n;
 }
@@ -185,6 +177,8 @@ int system_read_ended(int fd)
     return QUIET(UNCANCELLED(recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT))) == 0 ? POLLRDHUP : 0;
 }
 
+#if defined(WITH_EVENTS)
+
 int sys_event(void)
 {
     return QUIET(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -219,6 +213,39 @@ int sys_clock_set(int clock, int64_t at)
     return QUIET(timerfd_settime(clock, TFD_TIMER_ABSTIME, &when, NULL));
 }
 
+#else
+
+int sys_event(void)
+{
+    return -EOPNOTSUPP;
+}
+
+int sys_event_set(int event)
+{
+    (void)event;
+    return -EOPNOTSUPP;
+}
+
+int sys_event_clear(int event)
+{
+    (void)event;
+    return -EOPNOTSUPP;
+}
+
+int sys_clock(void)
+{
+    return -EOPNOTSUPP;
+}
+
+int sys_clock_set(int clock, int64_t at)
+{
+    (void)clock;
+    (void)at;
+    return -EOPNOTSUPP;
+}
+
+#endif
+
 /* ---- files ---- */
 
 int sys_rename_new(int dirfd, const char *from, const char *to)
@@ -235,3 +262,5 @@ int sys_swap(int dirfd, const char *a, const char *b)
     (void)b;
     return -EOPNOTSUPP;
 }
+
+#endif

@@ -2,13 +2,14 @@
 /*
  * The BSDs and macOS: events and clocks by kqueue(2), and whether the other side has ended.
  *
- * An event is a kqueue with one timer, which fires at once: it needs one descriptor, is readable from then on until it is
- * taken, and every version of these systems has it. EVFILT_USER is younger.
+ * An event is a kqueue with one timer, which fires at once: it needs one descriptor, is readable from then on until it
+ * is taken, and every version of these systems has it. EVFILT_USER is younger.
  *
- * What surprised us: a kqueue is not inherited by fork(2), its number is free in the child. A timer that has fired and was
- * not taken is not set anew everywhere, so it is taken out first. There is no POLLRDHUP, but EV_EOF says the same, also
- * while there is something to read.
+ * What surprised us: a kqueue is not inherited by fork(2), its number is free in the child. A timer that has fired and
+ * was not taken is not set anew everywhere, so it is taken out first. There is no POLLRDHUP, but EV_EOF says the same,
+ * also while there is something to read.
  */
+#if !defined(__linux__) && !defined(__sun)
 #include "sys_posix.h"
 
 #include <poll.h>
@@ -81,3 +82,5 @@ int system_read_ended(int fd)
     sys_close(queue);
     return r < 0 ? r : r > 0 && (ev.flags & EV_EOF) != 0 ? POLLRDHUP : 0;
 }
+
+#endif

@@ -3,10 +3,11 @@
  * Linux: sockets, options, messages, waiting. (Identity is in sys_linux_peer.c, files in sys_linux_file.c.)
  *
  * What surprised us: an option that this kernel lacks is found out by asking (ENOPROTOOPT), never when the library is
- * built. glibc's recvmsg() is a cancellation point that can be cancelled after the kernel has installed descriptors, and
- * musl's sendmsg() copies control data through a buffer that is too small for 253 descriptors: messages are moved by
- * direct system calls, which are neither.
+ * built. glibc's recvmsg() is a cancellation point that can be cancelled after the kernel has installed descriptors,
+ * and musl's sendmsg() copies control data through a buffer that is too small for 253 descriptors: messages are moved
+ * by direct system calls, which are neither.
  */
+#if defined(__linux__)
 #include "sys.h"
 #include "sys_linux_call.h"
 #include "sys_linux_msan.h"
@@ -44,17 +45,17 @@ int sys_listen(int fd, int backlog)
 int sys_connect(int fd, const struct unx_addr *a)
 {
     kernel_reads(a->raw, a->len);
-    return (int)linux_call(SYS_connect, fd, (long)&a->sa, a->len, 0, 0, 0);
+    return (int)linux_socket(connect, CONNECT, fd, (long)&a->sa, a->len, 0, 0, 0);
 }
 
 int sys_disconnect(int fd)
 {
     const struct sockaddr none = {.sa_family = AF_UNSPEC};
-    return (int)linux_call(SYS_connect, fd, (long)&none, sizeof none.sa_family, 0, 0, 0);
+    return (int)linux_socket(connect, CONNECT, fd, (long)&none, sizeof none.sa_family, 0, 0, 0);
 }
 
-/* Linux 2.6.27, some old systems of other processors, and filters that do not know accept4(2): another thread's execve(2) may
- * take the connection along between these calls. */
+/* Linux 2.6.27, some old systems of other processors, and filters that do not know accept4(2): another thread's
+ * execve(2) may take the connection along between these calls. */
 static int accept_in_steps(int fd, bool nonblock, struct sockaddr *sa, socklen_t *len)
 {
     const int r = QUIET(UNCANCELLED(accept(fd, sa, len)));
@@ -71,8 +72,8 @@ int sys_accept(int fd, bool nonblock, struct unx_addr *peer)
     struct sockaddr *sa = peer == NULL ? NULL : &peer->sa;
     const int flags = SOCK_CLOEXEC | (nonblock ? SOCK_NONBLOCK : 0);
     socklen_t *const plen = peer == NULL ? NULL : &len;
-    int r = (int)linux_call(SYS_accept4, fd, (long)sa, (long)plen, flags, 0, 0);
-    r = r == -ENOSYS ? accept_in_steps(fd, nonblock, sa, plen) : r;
+    int r = (int)linux_socket(accept4, ACCEPT4, fd, (long)sa, (long)plen, flags, 0, 0);
+    r = r == LINUX_NO_ACCEPT4 ? accept_in_steps(fd, nonblock, sa, plen) : r;
     if (r >= 0 && peer != NULL) {
         kernel_wrote(&len, sizeof len);
         kernel_wrote_addr(peer->raw, len);
@@ -113,7 +114,8 @@ int sys_discard(int fd)
 
 int sys_dup(int fd)
 {
-    return QUIET(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    const int r = QUIET(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    return r == -EINVAL ? -EMFILE : r; /* the limit is 3 or less */
 }
 
 /* ---- what a socket is, and its options ---- */
@@ -152,18 +154,18 @@ int sys_pass(int fd, unsigned what, bool on)
     int r;
     switch (what) {
     case UNX_PASSFDS:
-        r = set_option(fd, SO_PASSRIGHTS, on);
+        r = set_option(fd, LINUX_SO_PASSRIGHTS, on);
         /* Without the option a kernel passes descriptors always: what is not wanted is closed on arrival. */
         return r == -EOPNOTSUPP ? 0 : r;
     case UNX_PASSCRED:
         return set_option(fd, SO_PASSCRED, on);
     case UNX_PASSPIDFD:
-        return set_option(fd, SO_PASSPIDFD, on);
+        return set_option(fd, LINUX_SO_PASSPIDFD, on);
     case UNX_PASSSEC:
         return set_option(fd, SO_PASSSEC, on);
     default:
-        r = set_option(fd, SO_TIMESTAMPNS_NEW, on);
-        return r == -EOPNOTSUPP ? set_option(fd, SO_TIMESTAMPNS, on) : r;
+        r = set_option(fd, LINUX_SO_TIMESTAMPNS_NEW, on);
+        return r == -EOPNOTSUPP ? set_option(fd, LINUX_SO_TIMESTAMPNS_OLD, on) : r;
     }
 }
 
@@ -182,8 +184,9 @@ int sys_get_timeout(int fd, unsigned which, int64_t *ns)
     struct timeval tv = {0, 0};
     socklen_t len = sizeof tv;
     const int r = QUIET(getsockopt(fd, SOL_SOCKET, which == UNX_SEND ? SO_SNDTIMEO : SO_RCVTIMEO, &tv, &len));
-    const bool none = (tv.tv_sec == 0 && tv.tv_usec == 0) || tv.tv_sec > INT64_MAX / 1000000000 - 1;
-    *ns = none ? -1 : tv.tv_sec * INT64_C(1000000000) + tv.tv_usec * INT64_C(1000);
+    const int64_t seconds = tv.tv_sec;
+    const bool none = (seconds == 0 && tv.tv_usec == 0) || seconds > INT64_MAX / 1000000000 - 1;
+    *ns = none ? -1 : seconds * INT64_C(1000000000) + tv.tv_usec * INT64_C(1000);
     return r;
 }
 
@@ -245,12 +248,12 @@ int sys_readable(int fd)
 ssize_t sys_sendmsg(int fd, const struct msghdr *h, int flags)
 {
     kernel_reads_msg(h);
-    return linux_call(SYS_sendmsg, fd, (long)h, flags | MSG_NOSIGNAL, 0, 0, 0);
+    return linux_socket(sendmsg, SENDMSG, fd, (long)h, flags | MSG_NOSIGNAL, 0, 0, 0);
 }
 
 ssize_t sys_recvmsg(int fd, struct msghdr *h, int flags)
 {
-    const long n = linux_call(SYS_recvmsg, fd, (long)h, flags | MSG_CMSG_CLOEXEC | MSG_TRUNC, 0, 0, 0);
+    const long n = linux_socket(recvmsg, RECVMSG, fd, (long)h, flags | MSG_CMSG_CLOEXEC | MSG_TRUNC, 0, 0, 0);
     if (n >= 0) {
         kernel_wrote_msg(h, (size_t)n);
     }
@@ -262,7 +265,7 @@ int sys_sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
     for (unsigned i = 0; i < n; i++) {
         kernel_reads_msg(&v[i].msg_hdr);
     }
-    const int r = (int)linux_call(SYS_sendmmsg, fd, (long)v, n, flags | MSG_NOSIGNAL, 0, 0);
+    const int r = (int)linux_socket(sendmmsg, SENDMMSG, fd, (long)v, n, flags | MSG_NOSIGNAL, 0, 0);
     for (int i = 0; i < r; i++) {
         kernel_wrote(&v[i].msg_len, sizeof v[i].msg_len);
     }
@@ -271,7 +274,7 @@ int sys_sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
 
 int sys_recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
 {
-    const int r = (int)linux_call(SYS_recvmmsg, fd, (long)v, n, flags | MSG_CMSG_CLOEXEC | MSG_TRUNC, 0, 0);
+    const int r = (int)linux_socket(recvmmsg, RECVMMSG, fd, (long)v, n, flags | MSG_CMSG_CLOEXEC | MSG_TRUNC, 0, 0);
     for (int i = 0; i < r; i++) {
         kernel_wrote(&v[i].msg_len, sizeof v[i].msg_len);
         kernel_wrote_msg(&v[i].msg_hdr, v[i].msg_len);
@@ -282,12 +285,12 @@ int sys_recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
 ssize_t sys_send(int fd, const void *p, size_t n, int flags)
 {
     kernel_reads(p, n);
-    return linux_call(SYS_sendto, fd, (long)p, (long)n, flags | MSG_NOSIGNAL, 0, 0);
+    return linux_socket(sendto, SENDTO, fd, (long)p, (long)n, flags | MSG_NOSIGNAL, 0, 0);
 }
 
 ssize_t sys_recv(int fd, void *p, size_t n, int flags)
 {
-    const long r = linux_call(SYS_recvfrom, fd, (long)p, (long)n, flags | MSG_TRUNC, 0, 0);
+    const long r = linux_socket(recvfrom, RECVFROM, fd, (long)p, (long)n, flags | MSG_TRUNC, 0, 0);
     if (r > 0) {
         kernel_wrote(p, (size_t)r < n ? (size_t)r : n);
     }
@@ -344,3 +347,5 @@ int sys_limit(int what)
         return -EINVAL;
     }
 }
+
+#endif

@@ -4,6 +4,9 @@
  * no cancellation point, and no indirect jump, which costs more than all that libunx does besides. Where no assembly is
  * written, syscall(2) does the same a little slower.
  *
+ * linux_socket() is what to call for sockets. On some processors the calls had no numbers of their own before Linux
+ * 4.3, and Android forbids those that they got: all go through socketcall(2) there, as they always did.
+ *
  * A struct msghdr that was zeroed, or has all its fields set, has the kernel's layout with glibc, musl and bionic.
  */
 #ifndef UNX_SYS_LINUX_CALL_H
@@ -12,10 +15,6 @@
 #include <sys/syscall.h>
 
 #include "sys_linux.h"
-
-#ifndef SYS_recvmmsg
-#define SYS_recvmmsg SYS_recvmmsg_time64 /* without a time both are one */
-#endif
 
 #if defined(__x86_64__) && !defined(__ILP32__)
 
@@ -53,6 +52,28 @@ static inline long linux_call(long number, long a, long b, long c, long d, long 
 {
     return QUIET(syscall(number, a, b, c, d, e, f));
 }
+
+#endif
+
+#if defined(__i386__) || defined(__s390__) || defined(__sparc__) || defined(__m68k__)
+
+static inline long linux_socketcall(int which, long a, long b, long c, long d, long e, long f)
+{
+    const long args[] = {a, b, c, d, e, f};
+    return linux_call(SYS_socketcall, which, (long)args, 0, 0, 0, 0);
+}
+
+#define linux_socket(lower, UPPER, ...) linux_socketcall(LINUX_CALL_##UPPER, __VA_ARGS__)
+#define LINUX_NO_ACCEPT4 (-EINVAL) /* for no such call, and for no listener: then accept(2) says so once more */
+
+#else
+
+#ifndef SYS_recvmmsg
+#define SYS_recvmmsg SYS_recvmmsg_time64 /* without a time both are one */
+#endif
+
+#define linux_socket(lower, UPPER, ...) linux_call(SYS_##lower, __VA_ARGS__)
+#define LINUX_NO_ACCEPT4 (-ENOSYS)
 
 #endif
 #endif

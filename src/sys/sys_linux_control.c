@@ -4,6 +4,7 @@
  *
  * Promises: the data may have any alignment, and nothing behind its length is read.
  */
+#if defined(__linux__)
 #include "sys.h"
 
 #include <errno.h>
@@ -29,3 +30,5 @@ size_t sys_cred_write(void *data, const struct unx_cred *c, int *type)
     *type = SYS_TYPE_CRED;
     return sizeof u;
 }
+
+#endif

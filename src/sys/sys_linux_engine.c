@@ -2,9 +2,10 @@
 /*
  * Linux: what an engine needs besides a socket: readiness of many descriptors, and a clock that can be polled.
  *
- * What surprised us: epoll(7) refuses regular files, with EPERM. It reports EPOLLHUP and EPOLLERR also to those who ask for
- * nothing, so who waits for nothing has to be taken out.
+ * What surprised us: epoll(7) refuses regular files, with EPERM. It reports EPOLLHUP and EPOLLERR also to those who ask
+ * for nothing, so who waits for nothing has to be taken out.
  */
+#if defined(__linux__)
 #include "sys.h"
 #include "sys_linux.h"
 #include "sys_linux_call.h"
@@ -75,7 +76,7 @@ int sys_epoll_wait(int epoll, struct sys_ready *ready, unsigned max, int64_t tim
         const struct {
             int64_t seconds, nanoseconds;
         } ts = {timeout_ns / 1000000000, timeout_ns % 1000000000};
-        r = QUIET(UNCANCELLED(syscall(SYS_epoll_pwait2, epoll, ev, n, &ts, NULL, 0)));
+        r = SINCE_ANDROID(35, QUIET(UNCANCELLED(syscall(LINUX_NR_epoll_pwait2, epoll, ev, n, &ts, NULL, 0))));
         if (r == -ENOSYS || r == -EPERM) { /* before Linux 5.11, or unknown to a filter that is older */
             const int64_t ms = (timeout_ns + 999999) / 1000000;
             r = QUIET(UNCANCELLED(epoll_wait(epoll, ev, n, ms > INT32_MAX ? INT32_MAX : (int)ms)));
@@ -87,3 +88,5 @@ int sys_epoll_wait(int epoll, struct sys_ready *ready, unsigned max, int64_t tim
     }
     return (int)r;
 }
+
+#endif

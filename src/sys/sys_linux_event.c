@@ -2,6 +2,7 @@
 /*
  * Linux: what objects share, the listener and the engine: an event that wakes who waits, and memory.
  */
+#if defined(__linux__)
 #include "sys.h"
 #include "sys_linux.h"
 
@@ -34,3 +35,5 @@ void sys_free(void *p)
     free(p);
     errno = errno_before;
 }
+
+#endif

@@ -2,26 +2,22 @@
 /*
  * Linux: the files that sockets are bound to, and paths that no address can hold.
  *
- * What surprised us: fchmod(2) on a socket that is not bound yet decides the mode of its file, and the umask still masks
- * it; after bind(2) it changes nothing. An O_PATH descriptor of the socket file itself is a way to connect to it.
- * /proc may be missing, or be that of another pid namespace, so a path through it is checked before it is used. A thread
- * can have a working directory of its own, and unlike a child process it connects under the pid of its process.
+ * What surprised us: fchmod(2) on a socket that is not bound yet decides the mode of its file, and the umask still
+ * masks it; after bind(2) it changes nothing. An O_PATH descriptor of the socket file itself is a way to connect to it.
+ * /proc may be missing, or be that of another pid namespace, so a path through it is checked before it is used. A
+ * thread can have a working directory of its own, and unlike a child process it connects under the pid of its process.
  */
+#if defined(__linux__)
+#define _FILE_OFFSET_BITS 64 /* else a large inode number is an error where a word has 32 bits */
 #include "sys.h"
 #include "sys_linux.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-
-#ifndef RENAME_NOREPLACE
-#define RENAME_NOREPLACE 1
-#endif
-#ifndef SYS_fchmodat2
-#define SYS_fchmodat2 452 /* Linux 6.6 */
-#endif
 
 static void fill(struct sys_file *f, const struct stat *st)
 {
@@ -92,7 +88,7 @@ int sys_set_mode(int fd, mode_t mode)
 
 static int set_mode_path(int path_fd, mode_t mode)
 {
-    const long r = QUIET(syscall(SYS_fchmodat2, path_fd, "", mode, AT_EMPTY_PATH));
+    const long r = SINCE_ANDROID(INT_MAX, QUIET(syscall(LINUX_NR_fchmodat2, path_fd, "", mode, AT_EMPTY_PATH)));
     if (r != -ENOSYS && r != -EINVAL && r != -EPERM) {
         return (int)r;
     }
@@ -144,7 +140,7 @@ int sys_unlink(int dirfd, const char *name)
 
 int sys_rename_new(int dirfd, const char *from, const char *to)
 {
-    const long r = QUIET(syscall(SYS_renameat2, dirfd, from, dirfd, to, RENAME_NOREPLACE));
+    const long r = SINCE_ANDROID(30, QUIET(syscall(SYS_renameat2, dirfd, from, dirfd, to, LINUX_RENAME_NOREPLACE)));
     if (r != -ENOSYS && r != -EINVAL) {
         return (int)r;
     }
@@ -192,3 +188,5 @@ int sys_in_directory(int dirfd, int (*work)(void *arg), void *arg)
     errno = errno_before;
     return r != 0 ? -r : e.result;
 }
+
+#endif

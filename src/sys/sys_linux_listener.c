@@ -2,10 +2,11 @@
 /*
  * Linux: what a listener needs besides a socket: locks, files that change places, waiting for one of two.
  *
- * What surprised us: flock(2) takes a directory that was opened for reading, and the lock belongs to the open file, so a
- * child of fork(2) holds it too until somebody unlocks it by name. RENAME_EXCHANGE replaces a file and keeps what was
+ * What surprised us: flock(2) takes a directory that was opened for reading, and the lock belongs to the open file, so
+ * a child of fork(2) holds it too until somebody unlocks it by name. RENAME_EXCHANGE replaces a file and keeps what was
  * there, to be looked at afterwards. poll(2) overlooks negative descriptors.
  */
+#if defined(__linux__)
 #include "sys.h"
 #include "sys_linux.h"
 
@@ -15,10 +16,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
-
-#ifndef RENAME_EXCHANGE
-#define RENAME_EXCHANGE 2
-#endif
 
 int sys_open_readable_dir(int dirfd)
 {
@@ -48,7 +45,7 @@ int sys_rename(int dirfd, const char *from, const char *to)
 
 int sys_swap(int dirfd, const char *a, const char *b)
 {
-    const int r = (int)QUIET(syscall(SYS_renameat2, dirfd, a, dirfd, b, RENAME_EXCHANGE));
+    const int r = (int)SINCE_ANDROID(30, QUIET(syscall(SYS_renameat2, dirfd, a, dirfd, b, LINUX_RENAME_EXCHANGE)));
     return r == -EINVAL || r == -ENOSYS ? -EOPNOTSUPP : r;
 }
 
@@ -60,3 +57,5 @@ int sys_poll_or(int fd, int events, int event, int64_t timeout_ns)
     const int r = QUIET(UNCANCELLED(ppoll(p, 2, timeout_ns < 0 ? NULL : &ts, NULL)));
     return r <= 0 ? r : p[0].revents & POLLNVAL ? -EBADF : p[0].revents;
 }
+
+#endif

@@ -4,34 +4,31 @@
  *
  * What surprised us: asking for the seals never leaves the kernel, whatever file it is, where fstat(2) may wait for a
  * server; so seals are asked for first. Writing more than RLIMIT_FSIZE to memory raises SIGXFSZ, which kills. Sealing
- * against writing fails while a writable mapping exists, so the file is filled by pwrite(2). A system may be told to refuse
- * files of memory that could be executed, and older kernels refuse to be told that this one cannot.
+ * against writing fails while a writable mapping exists, so the file is filled by pwrite(2). A system may be told to
+ * refuse files of memory that could be executed, and older kernels refuse to be told that this one cannot.
  */
+#if defined(__linux__)
 #define _FILE_OFFSET_BITS 64
 #include "sys.h"
 #include "sys_linux.h"
 
 #include <stdlib.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-/* From include/uapi/linux/memfd.h and fcntl.h. */
-#define LINUX_MFD_CLOEXEC 0x1u
-#define LINUX_MFD_ALLOW_SEALING 0x2u
-#define LINUX_MFD_NOEXEC_SEAL 0x8u /* Linux 6.3 */
-#ifndef F_ADD_SEALS
-#define F_ADD_SEALS 1033
-#define F_GET_SEALS 1034
-#endif
-#define LINUX_SEALS 0xf /* seal, shrink, grow, write */
+static long memfd_create_raw(unsigned flags)
+{
+    return SINCE_ANDROID(30, QUIET(syscall(SYS_memfd_create, "unx", flags)));
+}
 
 static int make(void)
 {
     const unsigned flags = LINUX_MFD_CLOEXEC | LINUX_MFD_ALLOW_SEALING;
-    long r = QUIET(syscall(SYS_memfd_create, "unx", flags | LINUX_MFD_NOEXEC_SEAL));
+    long r = memfd_create_raw(flags | LINUX_MFD_NOEXEC_SEAL);
     if (r == -EINVAL) {
-        r = QUIET(syscall(SYS_memfd_create, "unx", flags));
+        r = memfd_create_raw(flags);
     }
     return r == -ENOSYS ? -EOPNOTSUPP : (int)r;
 }
@@ -45,7 +42,7 @@ static int fill(int fd, const char *p, size_t n)
         }
         done += r < 0 ? 0 : (size_t)r;
     }
-    return QUIET(fcntl(fd, F_ADD_SEALS, LINUX_SEALS));
+    return QUIET(fcntl(fd, LINUX_F_ADD_SEALS, LINUX_SEALS));
 }
 
 int sys_sealed_file(const void *p, size_t n)
@@ -65,7 +62,7 @@ int sys_sealed_file(const void *p, size_t n)
 int sys_sealed_size(int fd, uint64_t *size)
 {
     struct stat st;
-    const int seals = QUIET(fcntl(fd, F_GET_SEALS));
+    const int seals = QUIET(fcntl(fd, LINUX_F_GET_SEALS));
     if (seals < 0) {
         return seals == -EINVAL ? 0 : seals;
     }
@@ -87,5 +84,11 @@ ssize_t sys_pread(int fd, void *p, size_t n, uint64_t at)
 
 const char *sys_environment(const char *name)
 {
+#if defined(__ANDROID__) /* bionic does not have the function */
+    return getauxval(AT_SECURE) != 0 ? NULL : getenv(name);
+#else
     return secure_getenv(name);
+#endif
 }
+
+#endif

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Linux: what a direct system call reads and writes, for MemorySanitizer, which knows those of libc only. In any other build
- * nothing of this is left.
+ * Linux: what a direct system call reads and writes, for MemorySanitizer, which knows those of libc only. In any other
+ * build nothing of this is left.
  *
- * Promises: whatever goes to a peer is looked at, byte for byte, so that no memory that was never written leaves the process; and
- * what the kernel wrote counts as written, no more than that.
+ * Promises: whatever goes to a peer is looked at, byte for byte, so that no memory that was never written leaves the
+ * process; and what the kernel wrote counts as written, no more than that.
  *
  * What surprised us: with MSG_TRUNC the length of a message is larger than what was written of it.
  */

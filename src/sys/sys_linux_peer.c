@@ -2,11 +2,12 @@
 /*
  * Linux: who is there.
  *
- * What surprised us: SO_PEERCRED succeeds on sockets of any family and state, with pid 0 and ids of -1. SO_PEERPIDFD of a
- * process that was reaped is EINVAL before Linux 6.16 and a good descriptor since. pidfd_send_signal(2)
- * takes a directory of /proc for a pidfd, and signal 0 is still taken by a zombie: so waitid(2) is asked whether it is one,
- * and poll(2) whether the process runs. SO_PEERPIDFD with a short length makes a descriptor and loses it.
+ * What surprised us: SO_PEERCRED succeeds on sockets of any family and state, with pid 0 and ids of -1. SO_PEERPIDFD of
+ * a process that was reaped is EINVAL before Linux 6.16 and a good descriptor since. pidfd_send_signal(2)
+ * takes a directory of /proc for a pidfd, and signal 0 is still taken by a zombie: so waitid(2) is asked whether it is
+ * one, and poll(2) whether the process runs. SO_PEERPIDFD with a short length makes a descriptor and loses it.
  */
+#if defined(__linux__)
 #include "sys.h"
 #include "sys_linux.h"
 
@@ -15,8 +16,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
-
-#define LINUX_P_PIDFD 3 /* Linux 5.4 */
 
 /* The first 64 bytes of struct pidfd_info, Linux 6.13. */
 struct linux_pidfd_info {
@@ -53,7 +52,7 @@ int sys_peer_groups(int fd, gid_t *groups, unsigned max, unsigned *n)
     gid_t none;
     const unsigned most = 65536; /* NGROUPS_MAX of the kernel */
     socklen_t len = (socklen_t)((max < most ? max : most) * sizeof *groups);
-    const int r = QUIET(getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, max == 0 ? &none : groups, &len));
+    const int r = QUIET(getsockopt(fd, SOL_SOCKET, LINUX_SO_PEERGROUPS, max == 0 ? &none : groups, &len));
     *n = r == 0 || r == -ERANGE ? (unsigned)(len / sizeof *groups) : 0;
     switch (r) {
     case -ENODATA:
@@ -78,7 +77,7 @@ int sys_peer_pidfd(int fd)
 {
     int pidfd = -1;
     socklen_t len = sizeof pidfd;
-    const int r = QUIET(getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &len));
+    const int r = QUIET(getsockopt(fd, SOL_SOCKET, LINUX_SO_PEERPIDFD, &pidfd, &len));
     switch (r) {
     case 0:
         return pidfd;
@@ -140,3 +139,5 @@ int sys_pidfd_pid(int pidfd)
     }
     return r == -ESRCH || r == -EREMOTE ? -ESRCH : pid_from_fdinfo(pidfd);
 }
+
+#endif

@@ -5,6 +5,8 @@
  * What surprised us: a pidfd is an anonymous inode, the same one for all, before Linux 6.9. dup2(2) may say EBUSY while
  * another thread opens a file.
  */
+#if defined(__linux__)
+#define _FILE_OFFSET_BITS 64 /* else a large inode number is an error where a word has 32 bits */
 #include "sys.h"
 #include "sys_linux.h"
 
@@ -14,21 +16,16 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434 /* one number on all architectures but alpha, whose headers have it */
-#endif
-#define PIDFS 0x50494446
-
 uint64_t sys_own_pidfdid(void)
 {
     struct stat st;
     struct statfs fs;
-    const int fd = (int)QUIET(syscall(SYS_pidfd_open, getpid(), 0));
+    const int fd = (int)SINCE_ANDROID(31, QUIET(syscall(LINUX_NR_pidfd_open, getpid(), 0)));
     if (fd < 0) {
         return 0;
     }
     /* A kernel of 32 bits has room for half of the number. */
-    const bool known = sizeof(long) == 8 && QUIET(fstatfs(fd, &fs)) == 0 && fs.f_type == PIDFS;
+    const bool known = sizeof(long) == 8 && QUIET(fstatfs(fd, &fs)) == 0 && fs.f_type == LINUX_PIDFS;
     const uint64_t id = known && QUIET(fstat(fd, &st)) == 0 ? st.st_ino : 0;
     sys_close(fd);
     return id;
@@ -71,3 +68,5 @@ void sys_environment_remove(const char *name)
 {
     (void)QUIET(unsetenv(name));
 }
+
+#endif

@@ -2,10 +2,11 @@
 /*
  * NetBSD: what it does its own way.
  *
- * What surprised us: LOCAL_CREDS gives credentials with the first message of a connection alone, and with each datagram;
- * the struct has the pid since NetBSD 8, with a new number for the option. What LOCAL_PEEREID tells a client of its server
- * is from the time of bind(2). A pair of sockets has no peer to tell of.
+ * What surprised us: LOCAL_CREDS gives credentials with the first message of a connection alone, and with each
+ * datagram; the struct has the pid since NetBSD 8, with a new number for the option. What LOCAL_PEEREID tells a client
+ * of its server is from the time of bind(2). A pair of sockets has no peer to tell of.
  */
+#if defined(__NetBSD__)
 #include "sys_bsd.h"
 
 #include <stddef.h>
@@ -79,3 +80,5 @@ int sys_peer_groups(int fd, gid_t *groups, unsigned max, unsigned *n)
     *n = 0;
     return -EOPNOTSUPP;
 }
+
+#endif

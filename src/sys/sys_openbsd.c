@@ -2,10 +2,11 @@
 /*
  * OpenBSD: what it does its own way.
  *
- * What surprised us: credentials do not come with messages; who has connected is told by SO_PEERCRED, with a struct that
- * has another order than that of Linux. Descriptors for which there is no place in the table fail the receive with
+ * What surprised us: credentials do not come with messages; who has connected is told by SO_PEERCRED, with a struct
+ * that has another order than that of Linux. Descriptors for which there is no place in the table fail the receive with
  * EMSGSIZE. More than 127 of them are E2BIG, because each takes 16 bytes of a buffer of 2048.
  */
+#if defined(__OpenBSD__)
 #include "sys_bsd.h"
 
 int bsd_accept(int fd, struct sockaddr *sa, socklen_t *len, int flags)
@@ -63,3 +64,5 @@ int sys_peer_groups(int fd, gid_t *groups, unsigned max, unsigned *n)
     *n = 0;
     return -EOPNOTSUPP;
 }
+
+#endif

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * Every system but Linux: sockets, their options, waiting. What they do not agree on is asked of the file of the system.
+ * Every system but Linux: sockets, their options, waiting.
+ * What they do not agree on is asked of the file of the system.
  *
- * What surprised us: a full backlog and nobody at all are one error there, ECONNREFUSED; a datagram connect(2) tells them
- * apart, because it says EPROTOTYPE where somebody is bound. (Who is bound and does not listen yet counts as full too.) A
- * buffer that is larger than allowed is refused instead of lowered. An accepted socket inherits O_NONBLOCK. An unbound
- * socket may have an address of no length. No system but Linux has SO_DOMAIN for certain, so the address tells the family.
+ * What surprised us: a full backlog and nobody at all are one error there, ECONNREFUSED; a datagram connect(2) tells
+ * them apart, because it says EPROTOTYPE where somebody is bound. (Who is bound and does not listen yet counts as full
+ * too.) A buffer that is larger than allowed is refused instead of lowered. An accepted socket inherits O_NONBLOCK;
+ * accept(2) knows no timeout, and tells of clients that have gone again. An unbound socket may have an address of no
+ * length. Disconnecting a datagram socket works, and is an error all the same.
+ * No system but Linux has SO_DOMAIN for certain, so the address tells the family.
  */
+#if !defined(__linux__)
 #include "sys_posix.h"
 
 #include <poll.h>
@@ -63,11 +67,41 @@ int sys_connect(int fd, const struct unx_addr *a)
 int sys_disconnect(int fd)
 {
     struct sockaddr none;
+    struct unx_addr peer;
     memset(&none, 0, sizeof none);
     none.sa_family = AF_UNSPEC;
     const int r = QUIET(UNCANCELLED(connect(fd, &none, sizeof none)));
-    /* Said by some although it was done; the address has no other use. */
-    return r == -EAFNOSUPPORT ? 0 : r;
+    /* Most disconnect, and then dislike the address: by EAFNOSUPPORT, EINVAL, ENOENT. */
+    return r < 0 && sys_peer_addr(fd, &peer) == -ENOTCONN ? 0 : r;
+}
+
+/* Only Linux has a timeout for accept(2). */
+static int wait_for_client(int fd)
+{
+    int64_t timeout = -1;
+    if (sys_get_nonblock(fd) != 0 || sys_get_timeout(fd, UNX_RECV, &timeout) < 0 || timeout < 0) {
+        return 0;
+    }
+    const int r = sys_poll(fd, POLLIN, timeout);
+    return r > 0 ? 0 : r == 0 ? -EAGAIN : r;
+}
+
+int sys_accept(int fd, bool nonblock, struct unx_addr *peer)
+{
+    socklen_t len = 0;
+    int r = wait_for_client(fd);
+    if (r < 0) {
+        return r;
+    }
+    /* Who has gone again is no error, but a listener that was shut down says the same for ever. */
+    for (int gone = 0; gone == 0 || (r == -ECONNABORTED && gone < 100); gone++) {
+        len = peer == NULL ? 0 : sizeof peer->raw;
+        r = system_accept(fd, nonblock, peer == NULL ? NULL : &peer->sa, peer == NULL ? NULL : &len);
+    }
+    if (r >= 0 && peer != NULL) {
+        peer->len = len > 0 && peer->sa.sa_family == AF_UNSPEC ? 0 : len;
+    }
+    return r;
 }
 
 int sys_local_addr(int fd, struct unx_addr *a)
@@ -103,7 +137,8 @@ int sys_discard(int fd)
 
 int sys_dup(int fd)
 {
-    return QUIET(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    const int r = QUIET(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    return r == -EINVAL ? -EMFILE : r; /* the limit is 3 or less */
 }
 
 /* ---- what a socket is, and its options ---- */
@@ -149,7 +184,9 @@ int sys_set_timeout(int fd, unsigned which, int64_t ns)
         tv.tv_sec = (time_t)(us / 1000000);
         tv.tv_usec = (suseconds_t)(us % 1000000);
     }
-    return QUIET(setsockopt(fd, SOL_SOCKET, which == UNX_SEND ? SO_SNDTIMEO : SO_RCVTIMEO, &tv, sizeof tv));
+    const int r = QUIET(setsockopt(fd, SOL_SOCKET, which == UNX_SEND ? SO_SNDTIMEO : SO_RCVTIMEO, &tv, sizeof tv));
+    /* Where there is none, there is no need to switch it off. */
+    return r == -ENOPROTOOPT ? (ns < 0 ? 0 : -EOPNOTSUPP) : r;
 }
 
 int sys_get_timeout(int fd, unsigned which, int64_t *ns)
@@ -160,7 +197,7 @@ int sys_get_timeout(int fd, unsigned which, int64_t *ns)
     const int r = QUIET(getsockopt(fd, SOL_SOCKET, which == UNX_SEND ? SO_SNDTIMEO : SO_RCVTIMEO, &tv, &len));
     const bool none = (tv.tv_sec == 0 && tv.tv_usec == 0) || tv.tv_sec > INT64_MAX / 1000000000 - 1;
     *ns = none ? -1 : tv.tv_sec * INT64_C(1000000000) + tv.tv_usec * INT64_C(1000);
-    return r;
+    return r == -ENOPROTOOPT ? 0 : r;
 }
 
 int sys_set_nonblock(int fd, bool on)
@@ -226,56 +263,57 @@ static int milliseconds(int64_t ns)
     return ms > INT32_MAX ? INT32_MAX : (int)ms;
 }
 
-/* Adds POLLRDHUP for who asked for it. */
-static int with_end(int fd, int asked, int came)
+/* Adds POLLRDHUP for who asked for it, where it can be: how many of them have something. An end also makes readable, so
+ * only who waits for it alone is looked at without an event. */
+static int add_ends(struct pollfd *p, unsigned n)
 {
-    if ((asked & POLLRDHUP) == 0 || (came & POLLNVAL) != 0) {
-        return came;
+    int ready = 0;
+    for (unsigned i = 0; i < n; i++) {
+        const bool asked = p[i].fd >= 0 && (p[i].events & POLLRDHUP) != 0 && (p[i].revents & POLLNVAL) == 0;
+        if (asked && (p[i].revents != 0 || (p[i].events & POLLIN) == 0) && system_read_ended(p[i].fd) > 0) {
+            p[i].revents |= POLLRDHUP;
+        }
+        ready += p[i].revents != 0;
     }
-    const int end = system_read_ended(fd);
-    return end > 0 ? came | end : came;
+    return ready;
 }
 
+/* Waits for any of them. An end that nobody sees as readable is looked for at first, and now and then. */
 int sys_poll_many(struct pollfd *p, unsigned n, int64_t timeout_ns)
 {
-    int r = QUIET(UNCANCELLED(poll(p, n, milliseconds(timeout_ns))));
-    /* The end makes readable, so who asked for both is told of both. */
-    for (unsigned i = 0; r > 0 && i < n; i++) {
-        p[i].revents = p[i].revents == 0 ? 0 : (short)with_end(p[i].fd, p[i].events, p[i].revents);
-    }
-    return r;
-}
-
-static int poll_slice(struct pollfd *p, unsigned n, int64_t timeout_ns)
-{
-    const int r = QUIET(UNCANCELLED(poll(p, n, milliseconds(timeout_ns))));
-    return r < 0 ? r : with_end(p[0].fd, p[0].events, p[0].revents);
-}
-
-/* Waits for p[0], or any of them. An end that nobody sees as readable is looked for now and then. */
-static int poll_first(struct pollfd *p, unsigned n, int64_t timeout_ns)
-{
     const int64_t slice = 50000000;
-    const bool blind = (p[0].events & POLLRDHUP) != 0 && (p[0].events & POLLIN) == 0;
     const int64_t until = timeout_ns < 0 ? -1 : sys_now() + timeout_ns;
+    bool blind = false;
+    for (unsigned i = 0; i < n; i++) {
+        p[i].revents = 0;
+        blind = blind || (p[i].fd >= 0 && (p[i].events & (POLLRDHUP | POLLIN)) == POLLRDHUP);
+    }
+    bool ended = blind && add_ends(p, n) > 0;
     for (;;) {
         const int64_t left = until < 0 ? -1 : until - sys_now() < 0 ? 0 : until - sys_now();
-        const int r = poll_slice(p, n, blind && (left < 0 || left > slice) ? slice : left);
-        const bool other = n > 1 && p[1].revents != 0;
-        if (r == -EINTR && timeout_ns == 0) {
-            continue;
+        const int64_t wait = ended ? 0 : blind && (left < 0 || left > slice) ? slice : left;
+        int r = QUIET(UNCANCELLED(poll(p, n, milliseconds(wait))));
+        r = r < 0 ? r : add_ends(p, n);
+        if (r != 0 || !blind || (until >= 0 && sys_now() >= until)) {
+            return r;
         }
-        if (r != 0 || other || left == 0 || (!blind && left >= 0 && sys_now() >= until)) {
-            return r < 0 ? r : (r & POLLNVAL) != 0 ? -EBADF : r;
-        }
+        ended = false;
     }
+}
+
+static int poll_first(struct pollfd *p, unsigned n, int64_t timeout_ns)
+{
+    int r;
+    do {
+        r = sys_poll_many(p, n, timeout_ns);
+    } while (r == -EINTR && timeout_ns == 0);
+    return r < 0 ? r : (p[0].revents & POLLNVAL) != 0 ? -EBADF : p[0].revents;
 }
 
 int sys_poll(int fd, int events, int64_t timeout_ns)
 {
     struct pollfd p = {.fd = fd, .events = (short)events};
-    const bool ended = (events & POLLRDHUP) != 0 && system_read_ended(fd) > 0;
-    return poll_first(&p, 1, ended ? 0 : timeout_ns);
+    return poll_first(&p, 1, timeout_ns);
 }
 
 int sys_poll_or(int fd, int events, int event, int64_t timeout_ns)
@@ -311,3 +349,5 @@ int sys_limit(int what)
         return -EINVAL;
     }
 }
+
+#endif

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * OpenBSD, NetBSD, DragonFly BSD and illumos: bind(2) and connect(2) below a directory, by way of /proc, where that is there.
+ * OpenBSD, NetBSD, DragonFly BSD and illumos: bind(2) and connect(2) below a directory, by way of /proc,
+ * where that is there.
  *
- * A thread has no working directory of its own on these systems, so nothing is run anywhere: while sys_in_directory() runs,
- * this thread's addresses are taken to begin in that directory. Without /proc/self/fd it is -EOPNOTSUPP: OpenBSD has none,
- * NetBSD and DragonFly BSD have one if it is mounted, illumos always.
+ * A thread has no working directory of its own on these systems, so nothing is run anywhere: while sys_in_directory()
+ * runs, this thread's addresses are taken to begin in that directory. Without /proc/self/fd it is -EOPNOTSUPP: OpenBSD
+ * has none, NetBSD and DragonFly BSD have one if it is mounted, illumos always.
  */
+#if defined(__OpenBSD__) || defined(__NetBSD__) || defined(__DragonFly__) || defined(__sun)
 #include "sys_posix.h"
 
 #include <string.h>
@@ -57,3 +59,5 @@ int system_connect(int fd, const struct unx_addr *a)
     const int r = from_here(&to, a);
     return r < 0 ? r : posix_connect(fd, &to);
 }
+
+#endif

@@ -2,13 +2,16 @@
 /*
  * Every system but Linux: the files that sockets are bound to, locks.
  *
- * Promises: nothing follows a last symbolic link; what is changed is the file that was asked for, as far as a name can say.
+ * Promises: nothing follows a last symbolic link;
+ * what is changed is the file that was asked for, as far as a name can say.
  *
- * What surprised us: a socket file cannot be opened, not even to name it, so mode and owner go by name in a directory that
- * the caller has looked at. The mode of a socket cannot be chosen before it has a name: fchmod(2) fails, or changes nothing
- * that counts. For those that have to listen it is set in between, when nobody can connect; but a client whose connect(2) has
- * looked at the mode already, and goes on after listen(2), is let in. Who cannot have that uses a directory of its own.
+ * What surprised us: a socket file cannot be opened, not even to name it, so mode and owner go by name in a directory
+ * that the caller has looked at. The mode of a socket cannot be chosen before it has a name: fchmod(2) fails, or
+ * changes nothing that counts. For those that have to listen it is set in between, when nobody can connect; but a
+ * client whose connect(2) has looked at the mode already, and goes on after listen(2), is let in.
+ * Who cannot have that uses a directory of its own.
  */
+#if !defined(__linux__)
 #include "sys_posix.h"
 
 #include <stdio.h>
@@ -102,7 +105,16 @@ static int same_file(int dirfd, const char *name, const struct sys_file *is)
 int sys_set_mode_of(int dirfd, const char *name, const struct sys_file *is, mode_t mode)
 {
     const int r = same_file(dirfd, name, is);
-    return r < 0 ? r : QUIET(fchmodat(dirfd, name, mode, AT_SYMLINK_NOFOLLOW));
+    if (r < 0) {
+        return r;
+    }
+    const int done = QUIET(fchmodat(dirfd, name, mode, AT_SYMLINK_NOFOLLOW));
+#if defined(__sun)
+    /* It knows the flag, and refuses it whatever the name is; that one was looked at right before. */
+    return done == -EOPNOTSUPP ? QUIET(fchmodat(dirfd, name, mode, 0)) : done;
+#else
+    return done;
+#endif
 }
 
 int sys_set_owner_of(int dirfd, const char *name, const struct sys_file *is, uid_t owner, gid_t group)
@@ -143,3 +155,5 @@ int sys_unlock(int fd)
 {
     return QUIET(flock(fd, LOCK_UN));
 }
+
+#endif

@@ -2,17 +2,21 @@
 /*
  * Every system but Linux: messages, one and many, by sendmsg(2) and recvmsg(2) alone.
  *
- * Promises: as on Linux a result that is larger than the room says that a packet was cut. How large it was is known where
- * nothing was taken: a peek looks again, with more room. Who has taken it is told one byte more than there was room for.
- * Descriptors that found no place are a message without them, marked MSG_CTRUNC, whatever error the system has for it.
+ * Promises: as on Linux a result that is larger than the room says that a packet was cut. How large it was is known
+ * where nothing was taken: a peek looks again, with more room. Who has taken it is told one byte more than there was
+ * room for. Descriptors that found no place are a message without them, marked MSG_CTRUNC,
+ * whatever error the system has for it.
  *
  * What surprised us: only Linux tells the length of a packet that was cut. A peek with room for control data copies
  * addresses of the kernel where the descriptors would be, so there is no such peek. A receive without room for a byte
- * returns at once, although nothing is there. A full table of descriptors is EMFILE on FreeBSD and EMSGSIZE on OpenBSD and
- * macOS, the descriptors are gone, and the data of a connection is still queued.
+ * returns at once, although nothing is there. A full table of descriptors is EMFILE on FreeBSD and EMSGSIZE on OpenBSD
+ * and macOS, the descriptors are gone, and the data of a connection is still queued. A datagram for a full receiver is
+ * ENOBUFS at once, also for a sender that may wait, so the waiting is done here.
  */
+#if !defined(__linux__)
 #include "sys_posix.h"
 
+#include <poll.h>
 #include <string.h>
 #include <sys/uio.h>
 
@@ -27,6 +31,54 @@ static size_t room(const struct msghdr *h)
 
 /* ---- sending ---- */
 
+int posix_send_flags(int fd, bool lost)
+{
+    const int type = sys_type(fd);
+    if (type == SOCK_SEQPACKET) {
+        return lost ? -EOPNOTSUPP : MSG_NOSIGNAL | MSG_EOR;
+    }
+    return type < 0 ? type : MSG_NOSIGNAL;
+}
+
+/* A full receiver of datagrams is an error there, also for who may wait, and nothing tells when there is room. */
+static int pause_sender(int fd, int flags, int64_t since)
+{
+    int64_t timeout = -1;
+    if ((flags & MSG_DONTWAIT) != 0 || sys_get_nonblock(fd) != 0) {
+        return -EAGAIN;
+    }
+    const int r = sys_get_timeout(fd, UNX_SEND, &timeout);
+    if (r < 0 || (timeout >= 0 && sys_now() - since >= timeout)) {
+        return r < 0 ? r : -EAGAIN;
+    }
+    return QUIET(UNCANCELLED(poll(NULL, 0, 2)));
+}
+
+/* A packet of which `sent` bytes went, and nobody can take them back: what is sent next would be a part of it. So the
+ * rest follows, and if nobody makes room for it, nothing more is sent here. */
+static ssize_t finish_packet(int fd, const struct msghdr *h, size_t sent, int flags)
+{
+    const int64_t patience = 1000000000;
+    const size_t all = room(h);
+    while (sent < all) {
+        size_t before = 0, i = 0;
+        while (sent >= before + h->msg_iov[i].iov_len) {
+            before += h->msg_iov[i++].iov_len;
+        }
+        const size_t n = before + h->msg_iov[i].iov_len - sent;
+        const int mark = sent + n == all ? 0 : MSG_EOR;
+        const char *const at = (const char *)h->msg_iov[i].iov_base + (sent - before);
+        const ssize_t r = QUIET(UNCANCELLED(send(fd, at, n, flags & ~mark)));
+        const bool again = r == -EINTR || (r == -EAGAIN && sys_poll(fd, POLLOUT, patience) != 0);
+        if (r < 0 && !again) {
+            sys_shutdown(fd, SHUT_WR);
+            return r == -EAGAIN ? -EPIPE : r;
+        }
+        sent += r < 0 ? 0 : (size_t)r;
+    }
+    return (ssize_t)all;
+}
+
 ssize_t sys_sendmsg(int fd, const struct msghdr *h, int flags)
 {
     struct iovec none = {.iov_base = &none, .iov_len = 0};
@@ -36,10 +88,24 @@ ssize_t sys_sendmsg(int fd, const struct msghdr *h, int flags)
         as_is.msg_iov = &none;
         as_is.msg_iovlen = 1;
     }
-    const int more = system_send_flags(fd);
-    const ssize_t r = more < 0 ? more : QUIET(UNCANCELLED(sendmsg(fd, &as_is, flags | more)));
-    /* A full buffer of the receiver of datagrams: it waits for nobody. */
-    return r == -ENOBUFS && sys_type(fd) == SOCK_DGRAM ? -EAGAIN : r;
+    const int more = system_send_flags(fd, room(h), flags);
+    if (more < 0) {
+        return more;
+    }
+    for (int64_t since = 0;;) {
+        const ssize_t r = QUIET(UNCANCELLED(sendmsg(fd, &as_is, flags | more)));
+        if (r > 0 && (more & MSG_EOR) != 0 && (size_t)r < room(h)) {
+            return finish_packet(fd, h, (size_t)r, flags | more);
+        }
+        if (r != -ENOBUFS || sys_type(fd) != SOCK_DGRAM) {
+            return r;
+        }
+        since = since == 0 ? sys_now() : since;
+        const int paused = pause_sender(fd, flags, since);
+        if (paused < 0) {
+            return paused;
+        }
+    }
 }
 
 int sys_sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
@@ -69,7 +135,21 @@ ssize_t sys_send(int fd, const void *p, size_t n, int flags)
 
 /* ---- receiving ---- */
 
-/* The length of the next packet, which stays queued, as far as 256 KiB. One piece of memory takes all of it, again and again. */
+void posix_make_cloexec(struct msghdr *h)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c != NULL; c = CMSG_NXTHDR(h, c)) {
+        const size_t len = c->cmsg_len >= CMSG_LEN(0) ? c->cmsg_len - CMSG_LEN(0) : 0;
+        const bool rights = c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS;
+        for (size_t i = 0; rights && i + sizeof(int) <= len; i += sizeof(int)) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(c) + i, sizeof fd);
+            (void)sys_set_cloexec(fd);
+        }
+    }
+}
+
+/* The length of the next packet, which stays queued, as far as 256 KiB.
+ * One piece of memory takes all of it, again and again. */
 static ssize_t next_length(int fd, int flags)
 {
     char scratch[1024];
@@ -149,10 +229,17 @@ ssize_t sys_recvmsg(int fd, struct msghdr *h, int flags)
     }
     mine.msg_flags = 0;
     const bool looks = (flags & MSG_PEEK) != 0;
+    /* What comes to no room at all is dropped without a word, to too little with one. */
+    char head[sizeof(struct cmsghdr)] __attribute__((aligned(8)));
+    const bool no_room = !looks && mine.msg_control != NULL && mine.msg_controllen == 0;
+    if (no_room) {
+        mine.msg_control = head;
+        mine.msg_controllen = sizeof head;
+    }
     ssize_t n = looks ? peek(fd, &mine, flags) : receive(fd, &mine, flags);
     if (n >= 0) {
         h->msg_namelen = mine.msg_namelen;
-        h->msg_controllen = mine.msg_controllen;
+        h->msg_controllen = no_room ? 0 : mine.msg_controllen;
         h->msg_flags = mine.msg_flags;
     }
     return n >= 0 && !looks && (mine.msg_flags & MSG_TRUNC) != 0 ? (ssize_t)room(h) + 1 : n;
@@ -195,3 +282,5 @@ ssize_t sys_recv(int fd, void *p, size_t n, int flags)
     h.msg_iovlen = n == 0 ? 0 : 1;
     return sys_recvmsg(fd, &h, flags);
 }
+
+#endif

@@ -2,9 +2,10 @@
 /*
  * Every system but Linux: this process, its descriptors, its environment, memory. What all of them lack says so here.
  *
- * What surprised us: nobody else has a descriptor of a process that a peer could hand out, so everything about pidfds and
- * labels is -EOPNOTSUPP.
+ * What surprised us: nobody else has a descriptor of a process that a peer could hand out, so everything about pidfds
+ * and labels is -EOPNOTSUPP.
  */
+#if !defined(__linux__)
 #include "sys_posix.h"
 
 #include <stdlib.h>
@@ -106,3 +107,5 @@ void sys_free(void *p)
     free(p);
     errno = errno_before;
 }
+
+#endif

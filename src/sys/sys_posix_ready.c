@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Systems without epoll(7): poll(2) tells of the readiness of many, and an engine takes that when it hears of this. */
+#if !defined(__linux__)
 #include "sys_posix.h"
 
 int sys_epoll(void)
@@ -24,3 +25,5 @@ int sys_epoll_wait(int epoll, struct sys_ready *ready, unsigned max, int64_t tim
     (void)timeout_ns;
     return -EOPNOTSUPP;
 }
+
+#endif

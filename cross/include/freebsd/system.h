@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * FreeBSD 13, as far as libunx needs it: numbers, types and structs for 64-bit x86, each line with the manual page or the header
- * that it is from. Only for compiling where that system is not; cross/check.py compares them with another source.
+ * FreeBSD 13, as far as libunx needs it: numbers, types and structs for 64-bit x86, each line with the manual page or
+ * the header that it is from. Only for compiling where that system is not;
+ * cross/check.py compares them with another source.
  */
 #ifndef CROSS_SYSTEM_H
 #define CROSS_SYSTEM_H
@@ -130,6 +131,7 @@
 
 /* ---- kqueue ---- */
 #define EVFILT_READ (-1)  /* kqueue(2) */
+#define EVFILT_WRITE (-2) /* kqueue(2) */
 #define EVFILT_TIMER (-7) /* kqueue(2) */
 #define EV_ADD 1          /* kqueue(2) */
 #define EV_DELETE 2       /* kqueue(2) */
@@ -155,6 +157,43 @@
 #define F_SEAL_GROW 4       /* fcntl(2) */
 #define F_SEAL_WRITE 8      /* fcntl(2) */
 
+/* ---- programs: the command and the self-test ---- */
+#define ECHILD 10                        /* intro(2) */
+#define EDEADLK 11                       /* intro(2) */
+#define EDQUOT 69                        /* intro(2) */
+#define EILSEQ 86                        /* intro(2) */
+#define EISDIR 21                        /* intro(2) */
+#define EMLINK 31                        /* intro(2) */
+#define ENOEXEC 8                        /* intro(2) */
+#define ENOLCK 77                        /* intro(2) */
+#define ENOTEMPTY 66                     /* intro(2) */
+#define ENOTTY 25                        /* intro(2) */
+#define EOVERFLOW 84                     /* intro(2) */
+#define ESPIPE 29                        /* intro(2) */
+#define ESTALE 70                        /* intro(2) */
+#define ETXTBSY 26                       /* intro(2) */
+#define EXDEV 18                         /* intro(2) */
+#define EADDRNOTAVAIL 49                 /* intro(2) */
+#define O_WRONLY 1                       /* open(2) */
+#define O_ACCMODE 3                      /* open(2) */
+#define F_SETFL 4                        /* fcntl(2) */
+#define AF_INET 2                        /* socket(2) */
+#define AF_INET6 28                      /* socket(2) */
+#define SIGHUP 1                         /* signal(3) */
+#define SIGINT 2                         /* signal(3) */
+#define SIGKILL 9                        /* signal(3) */
+#define SIGPIPE 13                       /* signal(3) */
+#define SIGALRM 14                       /* signal(3) */
+#define SIGTERM 15                       /* signal(3) */
+#define SIGCHLD 20                       /* signal(3) */
+#define SIG_BLOCK 1                      /* sigprocmask(2) */
+#define SIG_SETMASK 3                    /* sigprocmask(2) */
+#define WNOHANG 1                        /* waitpid(2) */
+#define ITIMER_REAL 0                    /* getitimer(2) */
+#define RLIM_INFINITY 0x7fffffffffffffff /* getrlimit(2) */
+#define CLOCK_REALTIME 0                 /* clock_gettime(2) */
+#define _SC_PAGESIZE 47                  /* sysconf(3) */
+
 /* ---- types and structs ---- */
 typedef long ssize_t;        /* sys/types.h */
 typedef int32_t pid_t;       /* sys/types.h */
@@ -174,7 +213,10 @@ typedef uint32_t socklen_t;  /* socket(2) */
 typedef uint8_t sa_family_t; /* unix(4) */
 typedef unsigned nfds_t;     /* poll(2) */
 typedef int64_t rlim_t;      /* getrlimit(2) */
-struct timespec {            /* clock_gettime(2) */
+typedef struct {             /* sigset(3) */
+    uint32_t bits[4];
+} sigset_t;
+struct timespec { /* clock_gettime(2) */
     time_t tv_sec;
     long tv_nsec;
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * illumos of 2023, as far as libunx needs it: numbers, types and structs for 64-bit x86, each line with the manual page or the header
- * that it is from. Only for compiling where that system is not; cross/check.py compares them with another source.
+ * illumos of 2023, as far as libunx needs it: numbers, types and structs for 64-bit x86, each line with the manual page
+ * or the header that it is from. Only for compiling where that system is not;
+ * cross/check.py compares them with another source.
  */
 #ifndef CROSS_SYSTEM_H
 #define CROSS_SYSTEM_H
@@ -138,6 +139,43 @@
 #define TFD_NONBLOCK 0x800  /* timerfd_create(3C) */
 #define TFD_TIMER_ABSTIME 1 /* timerfd_create(3C) */
 
+/* ---- programs: the command and the self-test ---- */
+#define ECHILD 10                        /* intro(2) */
+#define EDEADLK 45                       /* intro(2) */
+#define EDQUOT 49                        /* intro(2) */
+#define EILSEQ 88                        /* intro(2) */
+#define EISDIR 21                        /* intro(2) */
+#define EMLINK 31                        /* intro(2) */
+#define ENOEXEC 8                        /* intro(2) */
+#define ENOLCK 46                        /* intro(2) */
+#define ENOTEMPTY 93                     /* intro(2) */
+#define ENOTTY 25                        /* intro(2) */
+#define EOVERFLOW 79                     /* intro(2) */
+#define ESPIPE 29                        /* intro(2) */
+#define ESTALE 151                       /* intro(2) */
+#define ETXTBSY 26                       /* intro(2) */
+#define EXDEV 18                         /* intro(2) */
+#define EADDRNOTAVAIL 126                /* intro(2) */
+#define O_WRONLY 1                       /* open(2) */
+#define O_ACCMODE 0x600003               /* open(2) */
+#define F_SETFL 4                        /* fcntl(2) */
+#define AF_INET 2                        /* socket(3SOCKET) */
+#define AF_INET6 26                      /* socket(3SOCKET) */
+#define SIGHUP 1                         /* signal.h(3HEAD) */
+#define SIGINT 2                         /* signal.h(3HEAD) */
+#define SIGKILL 9                        /* signal.h(3HEAD) */
+#define SIGPIPE 13                       /* signal.h(3HEAD) */
+#define SIGALRM 14                       /* signal.h(3HEAD) */
+#define SIGTERM 15                       /* signal.h(3HEAD) */
+#define SIGCHLD 18                       /* signal.h(3HEAD) */
+#define SIG_BLOCK 1                      /* sigprocmask(2) */
+#define SIG_SETMASK 3                    /* sigprocmask(2) */
+#define WNOHANG 64                       /* waitpid(3C) */
+#define ITIMER_REAL 0                    /* setitimer(2) */
+#define RLIM_INFINITY 0xfffffffffffffffd /* getrlimit(2) */
+#define CLOCK_REALTIME 3                 /* clock_gettime(3C) */
+#define _SC_PAGESIZE 11                  /* sysconf(3C) */
+
 /* ---- types and structs ---- */
 typedef long ssize_t;         /* sys/types.h */
 typedef int32_t pid_t;        /* sys/types.h */
@@ -157,7 +195,10 @@ typedef unsigned socklen_t;   /* socket(2) */
 typedef uint16_t sa_family_t; /* unix(4) */
 typedef unsigned long nfds_t; /* poll(2) */
 typedef unsigned long rlim_t; /* getrlimit(2) */
-struct timespec {             /* clock_gettime(3C) */
+typedef struct {              /* signal.h(3HEAD) */
+    unsigned bits[4];
+} sigset_t;
+struct timespec { /* clock_gettime(3C) */
     time_t tv_sec;
     long tv_nsec;
 };

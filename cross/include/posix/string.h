@@ -18,5 +18,11 @@ int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 size_t strcspn(const char *s, const char *any);
 size_t strspn(const char *s, const char *any);
+char *strcpy(char *to, const char *from);
+char *strdup(const char *s);
+char *strstr(const char *s, const char *what);
+char *strpbrk(const char *s, const char *any);
+char *strerror(int error);
+char *strsignal(int number);
 
 #endif

@@ -5,6 +5,13 @@
 
 #include <system.h>
 
+struct tm {
+    int tm_sec, tm_min, tm_hour, tm_mday, tm_mon, tm_year, tm_wday, tm_yday, tm_isdst;
+};
+
 int clock_gettime(clockid_t clock, struct timespec *ts);
+int nanosleep(const struct timespec *time, struct timespec *left);
+struct tm *gmtime_r(const time_t *time, struct tm *t);
+size_t strftime(char *text, size_t size, const char *format, const struct tm *t);
 
 #endif

@@ -13,6 +13,23 @@ int issetugid(void);
 int linkat(int dirfd, const char *from, int todir, const char *to, int flags);
 int pipe2(int fds[2], int flags);
 int unlinkat(int dirfd, const char *name, int flags);
+int unlink(const char *path);
+int rmdir(const char *path);
+int pipe(int fds[2]);
+int dup(int fd);
+int chdir(const char *path);
+int isatty(int fd);
+long sysconf(int what);
+int getgroups(int n, gid_t *groups);
+int execvp(const char *file, char *const *argv);
+ssize_t readlink(const char *path, char *text, size_t size);
+off_t lseek(int fd, off_t at, int whence);
+pid_t fork(void);
+pid_t getppid(void);
+void _exit(int status) __attribute__((noreturn));
+#define STDIN_FILENO 0
+#define STDOUT_FILENO 1
+#define STDERR_FILENO 2
 pid_t getpid(void);
 uid_t getuid(void);
 uid_t geteuid(void);

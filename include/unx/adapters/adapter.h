@@ -3,11 +3,14 @@
  * What the adapters have in common, and all that another loop needs: watch the descriptor of unx_adapter_init() for
  * reading, level-triggered; when it is readable, call unx_adapter_ready(); stop watching, and call unx_adapter_end().
  *
- *  - Each event goes to one function, in the loop's thread, which is the engine's. Operations may be started anywhere in it, in
- *    the function and in other callbacks of the loop; before only if unx_engine_fd() was called when the engine was new.
- *  - After 128 events the loop's other sources have their turn: the engine is woken, and so its descriptor stays readable.
- *  - Ending is allowed in the function. It is called once more for each event that was taken already; after that it is called no
- *    more, and engine and struct may be freed. Ending twice does nothing, nor does ending a struct that is zero.
+ *  - Each event goes to one function, in the loop's thread, which is the engine's. Operations may be started anywhere
+ *    in it, in the function and in other callbacks of the loop;
+ *    before only if unx_engine_fd() was called when the engine was new.
+ *  - After 128 events the loop's other sources have their turn: the engine is woken,
+ *    and so its descriptor stays readable.
+ *  - Ending is allowed in the function. It is called once more for each event that was taken already; after that it is
+ *    called no more, and engine and struct may be freed.
+ *    Ending twice does nothing, nor does ending a struct that is zero.
  *  - An event with op NULL: the engine failed, `result` says why, and it is watched no more. End it.
  */
 #ifndef UNX_ADAPTERS_ADAPTER_H

@@ -2,7 +2,8 @@
 /*
  * An engine in a libevent base (2.1). What adapter.h says of events, turns and ending holds here.
  *
- *  - a->ev is there while it runs. It has the base's default priority; event_priority_set() is allowed before the loop runs.
+ *  - a->ev is there while it runs. It has the base's default priority;
+ *    event_priority_set() is allowed before the loop runs.
  */
 #ifndef UNX_ADAPTERS_EVENT_H
 #define UNX_ADAPTERS_EVENT_H

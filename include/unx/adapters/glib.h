@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An engine in a GLib main context (2.36): of GTK, of GIO, or of a thread. What adapter.h says of events, turns and ending holds here.
+ * An engine in a GLib main context (2.36): of GTK, of GIO, or of a thread.
+ * What adapter.h says of events, turns and ending holds here.
  *
  *  - context: the one that the engine's thread iterates; NULL is the default one.
- *  - a->source is there while it runs: g_source_set_priority() and the like may be called on it. In a main loop that your
- *    function runs inside it gets no events, but for g_source_set_can_recurse().
+ *  - a->source is there while it runs: g_source_set_priority() and the like may be called on it. In a main loop that
+ *    your function runs inside it gets no events, but for g_source_set_can_recurse().
  */
 #ifndef UNX_ADAPTERS_GLIB_H
 #define UNX_ADAPTERS_GLIB_H

@@ -3,7 +3,8 @@
  * An engine in a libuv loop (1.44). What adapter.h says of events, turns and ending holds here.
  *
  *  - It keeps uv_run() going, unless uv_unref() is called for a->poll. a->poll.data is yours.
- *  - The struct stays where it is until libuv calls `closed`, which may be NULL, after unx_uv_stop(). The engine may be freed at once.
+ *  - The struct stays where it is until libuv calls `closed`, which may be NULL, after unx_uv_stop().
+ *    The engine may be freed at once.
  */
 #ifndef UNX_ADAPTERS_UV_H
 #define UNX_ADAPTERS_UV_H

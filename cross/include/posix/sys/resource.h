@@ -6,5 +6,6 @@
 #include <system.h>
 
 int getrlimit(int what, struct rlimit *limit);
+int setrlimit(int what, const struct rlimit *limit);
 
 #endif

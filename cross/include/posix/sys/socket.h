@@ -14,6 +14,11 @@
 struct cmsghdr *cross_cmsg_next(const struct msghdr *h, const struct cmsghdr *c);
 #define CMSG_NXTHDR(h, c) cross_cmsg_next(h, c)
 
+struct sockaddr_storage {
+    sa_family_t ss_family;
+    char ss_rest[254];
+};
+
 int socket(int family, int type, int protocol);
 int socketpair(int family, int type, int protocol, int fds[2]);
 int bind(int fd, const struct sockaddr *sa, socklen_t len);
@@ -25,6 +30,7 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 int setsockopt(int fd, int level, int name, const void *value, socklen_t len);
 int shutdown(int fd, int how);
 ssize_t recv(int fd, void *p, size_t n, int flags);
+ssize_t send(int fd, const void *p, size_t n, int flags);
 ssize_t recvmsg(int fd, struct msghdr *h, int flags);
 ssize_t sendmsg(int fd, const struct msghdr *h, int flags);
 

@@ -6,6 +6,15 @@
 #include <system.h>
 
 #define S_ISSOCK(mode) (((mode)&S_IFMT) == S_IFSOCK)
+#define S_ISREG(mode) (((mode)&S_IFMT) == 0100000)
+#define S_ISDIR(mode) (((mode)&S_IFMT) == 0040000)
+#define S_ISFIFO(mode) (((mode)&S_IFMT) == 0010000)
+#define S_ISCHR(mode) (((mode)&S_IFMT) == 0020000)
+#define S_ISBLK(mode) (((mode)&S_IFMT) == 0060000)
+#define S_ISLNK(mode) (((mode)&S_IFMT) == 0120000)
+int mkdir(const char *path, mode_t mode);
+int lstat(const char *path, struct stat *st);
+mode_t umask(mode_t mode);
 int fstat(int fd, struct stat *st);
 int stat(const char *path, struct stat *st);
 int fstatat(int dirfd, const char *name, struct stat *st, int flags);

@@ -5,4 +5,9 @@
 
 #include <system.h>
 
+struct itimerval {
+    struct timeval it_interval, it_value;
+};
+int setitimer(int which, const struct itimerval *to, struct itimerval *before);
+
 #endif

@@ -2,9 +2,9 @@
 /*
  * The measuring itself: slices in turn, medians, one line per work.
  *
- * What surprised us: the two sides of one pair have to change places (A B, B A, ...): the second slice of a pair is faster
- * or slower by up to a percent, according to what the first one left in the caches. And a virtual machine can be taken off
- * its processor in the middle of a slice, which counts as processor time: means are useless, medians are not.
+ * What surprised us: the two sides of one pair have to change places (A B, B A, ...): the second slice of a pair is
+ * faster or slower by up to a percent, according to what the first one left in the caches. And a virtual machine can be
+ * taken off its processor in the middle of a slice, which counts as processor time: means are useless, medians are not.
  */
 #define _GNU_SOURCE 1 /* sched_setaffinity(2) */
 #include "bench.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Side-by-side measurement: the same work done by hand-written system calls and by libunx, in one process. What libunx is
- * compared with is called the base, because now and then it is something else: its own single calls.
+ * Side-by-side measurement: the same work done by hand-written system calls and by libunx, in one process. What libunx
+ * is compared with is called the base, because now and then it is something else: its own single calls.
  *
  * Time is the processor time of this thread. The two sides take turns in slices of a few milliseconds, so that whatever
  * else the machine does meets both; each pair of slices gives one ratio, and the figure is the median of these.
@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What one side does: `n` times the work with what the context says; `n` is a multiple of this, so that a side may do as
- * much of it at a time. 0, or a negative errno value. */
+/* What one side does: `n` times the work with what the context says; `n` is a multiple of this, so that a side may do
+ * as much of it at a time. 0, or a negative errno value. */
 #define BENCH_MULTIPLE 32
 struct bench_context {
     int type;      /* SOCK_* */
@@ -55,7 +55,8 @@ struct bench_options {
 /* Usage error: 2, printed. -1: go on. */
 int bench_options(struct bench_options *o, int argc, char **argv);
 
-/* Binds this thread to the core it runs on, where that is allowed; and later a child to another one, if there is one. */
+/* Binds this thread to the core it runs on, where that is allowed;
+ * and later a child to another one, if there is one. */
 void bench_pin(void);
 bool bench_can_pin_other(void);
 bool bench_pin_other(void);

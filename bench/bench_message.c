@@ -4,14 +4,14 @@
  *
  *     scripts/bench.sh [--json] [--check 0.02] [--only 'seqpacket 64']
  *
- * One process, one thread, one core: a message is sent and received at once, so that nobody is ever woken. That makes the
- * calls as cheap as they can be, and what the library adds as visible as it can be. Both sides use the same sockets and
- * the same memory. The first line compares the raw calls with themselves: what differs from 1.000 there is the noise of
- * this machine at this moment.
+ * One process, one thread, one core: a message is sent and received at once, so that nobody is ever woken. That makes
+ * the calls as cheap as they can be, and what the library adds as visible as it can be. Both sides use the same sockets
+ * and the same memory. The first line compares the raw calls with themselves: what differs from 1.000 there is the
+ * noise of this machine at this moment.
  *
  * A batch is 32 messages sent and then received; figures are for one of them. The base of "batch" is sendmmsg(2) and
- * recvmmsg(2) of all 32. "Batch to singles" has unx_send() and unx_recv() as its base, 32 times the one and then 32 times the
- * other, and "in turn" one message after the other, so that none is ever queued.
+ * recvmmsg(2) of all 32. "Batch to singles" has unx_send() and unx_recv() as its base, 32 times the one and then 32
+ * times the other, and "in turn" one message after the other, so that none is ever queued.
  *
  * Large packets from core to core, in rates, are bench_rate.c.
  */

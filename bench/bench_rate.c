@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * How fast large packets go from one process to another, each on a core of its own: with the send buffer that sockets have
- * by default, and with the one that UNX_BIGBUF asks for.
+ * How fast large packets go from one process to another, each on a core of its own: with the send buffer that sockets
+ * have by default, and with the one that UNX_BIGBUF asks for.
  *
- * Time is the clock on the wall, because what a small buffer costs is not work but waiting: it holds two packets of 200 KiB,
- * and the sender is woken when both are gone. The four ways (by hand and by libunx, both buffers) take turns in slices, and
- * each round of four gives one ratio of rates. "Times" is how much faster the large buffer makes libunx, "raw" how much it
- * makes the calls by hand: where that is below the goal, the machine is, and not the library. Whatever else runs meanwhile
- * takes its time from the large buffer first, because there both cores are busy all the time.
+ * Time is the clock on the wall, because what a small buffer costs is not work but waiting: it holds two packets of 200
+ * KiB, and the sender is woken when both are gone. The four ways (by hand and by libunx, both buffers) take turns in
+ * slices, and each round of four gives one ratio of rates. "Times" is how much faster the large buffer makes libunx,
+ * "raw" how much it makes the calls by hand: where that is below the goal, the machine is, and not the library.
+ * Whatever else runs meanwhile takes its time from the large buffer first,
+ * because there both cores are busy all the time.
  *
- * What surprised us: memory that nobody has written yet is one page of zeros all over, which stays in the nearest cache.
- * Sending out of it is a fifth faster, as no real data ever is; so the sender fills its buffer first.
+ * What surprised us: memory that nobody has written yet is one page of zeros all over, which stays in the nearest
+ * cache. Sending out of it is a fifth faster, as no real data ever is; so the sender fills its buffer first.
  */
 #include "sides.h"
 

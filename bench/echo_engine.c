@@ -3,7 +3,8 @@
  * Echo on the engine, through its public interface: a standing receive for each connection, whose buffer is sent back
  * as it is and then returned.
  *
- * What a reply needs belongs to the reply and not to the connection, and the memory that was used last is taken first:
+ * A connection is its standing receive and nothing else: `data` says which descriptor it is on, and the first half is
+ * in one line of the cache. What a reply needs belongs to the reply, and the memory that was used last is taken first:
  * of a thousand connections only a few are being answered, and those have what is still in the caches.
  */
 #include "echo.h"
@@ -16,8 +17,7 @@
 #define EVENTS 64
 
 struct connection {
-    int fd;                /* in front: in the same line of the cache as the beginning of the operation */
-    struct unx_op receive; /* its `data` is this */
+    _Alignas(64) struct unx_op receive; /* its `data` is the descriptor, and one more, so that it is not NULL */
 };
 
 struct reply {
@@ -47,7 +47,7 @@ static struct reply *take_reply(void)
 
 static int received(struct unx_engine *e, const struct unx_event *ev, unsigned flags)
 {
-    const struct connection *const c = ev->op->data;
+    const int fd = (int)((intptr_t)ev->op->data - 1);
     if (ev->result <= 0)
         return ev->result == -ECONNRESET ? 0 : ev->result;
     struct reply *const p = take_reply();
@@ -55,7 +55,7 @@ static int received(struct unx_engine *e, const struct unx_event *ev, unsigned f
         return -ENOMEM;
     p->request = ev->msg;
     p->data = (struct iovec){ev->msg->iov->iov_base, ev->msg->len};
-    const int r = unx_engine_send(e, &p->send, c->fd, &p->message, flags | UNX_LAZY, -1);
+    const int r = unx_engine_send(e, &p->send, fd, &p->message, flags | UNX_LAZY, -1);
     return r < 0 ? r : 1;
 }
 
@@ -89,14 +89,13 @@ static int run(const struct echo_server *s, const struct echo_job *j)
 {
     const unsigned flags = s->variant & PLAIN ? UNX_PLAIN : 0;
     struct unx_engine *e;
-    struct connection *const c = calloc(j->nfds, sizeof *c);
+    struct connection *const c = aligned_alloc(_Alignof(struct connection), j->nfds * sizeof *c);
     int r = c ? unx_engine_new(&e, 0, s->variant & ~PLAIN) : -ENOMEM;
     if (r >= 0)
         r = unx_engine_spin(e, j->spin_us);
     for (unsigned i = 0; r >= 0 && i < j->nfds; i++) {
-        c[i].fd = j->fds[i];
-        c[i].receive.data = &c[i];
-        r = unx_engine_recv(e, &c[i].receive, c[i].fd, NULL, flags | UNX_STANDING, -1);
+        c[i].receive = (struct unx_op){.data = (void *)(intptr_t)(j->fds[i] + 1)};
+        r = unx_engine_recv(e, &c[i].receive, j->fds[i], NULL, flags | UNX_STANDING, -1);
     }
     return r < 0 ? r : loop(e, flags);
 }

@@ -2,12 +2,12 @@
 /*
  * Batches by hand: sendmmsg(2) and recvmmsg(2), as careful as the single calls in raw_side.c.
  *
- * Careful means, beyond what it means there: what did not go in one call goes in the next, and each message gets a verdict
- * of its own with the descriptors and the credentials that came with it. All SIDES_BATCH messages are one call, which takes
- * 50 KiB of stack for the control messages.
+ * Careful means, beyond what it means there: what did not go in one call goes in the next, and each message gets a
+ * verdict of its own with the descriptors and the credentials that came with it. All SIDES_BATCH messages are one call,
+ * which takes 50 KiB of stack for the control messages.
  *
- * What surprised us: the kernel writes msg_controllen and msg_flags of every message, so the vectors have to be made anew
- * for each call. Who keeps them, and sets only those two again, gains less than one percent.
+ * What surprised us: the kernel writes msg_controllen and msg_flags of every message, so the vectors have to be made
+ * anew for each call. Who keeps them, and sets only those two again, gains less than one percent.
  */
 #define _GNU_SOURCE 1 /* sendmmsg(2), recvmmsg(2), struct ucred */
 #include "sides.h"

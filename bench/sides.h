@@ -25,8 +25,8 @@ bench_side raw_sender, raw_receiver;
 bench_side unx_sender, unx_receiver;
 
 /* SIDES_BATCH messages sent, then as many received, as often as `n` has it: by sendmmsg(2) and recvmmsg(2), by
- * unx_send_many() and unx_recv_many(), or by SIDES_BATCH times unx_send() and then as often unx_recv(). The last one calls
- * them in turn, one message at a time. With UNX_PASSCRED in c->flags each message has to bring credentials. */
+ * unx_send_many() and unx_recv_many(), or by SIDES_BATCH times unx_send() and then as often unx_recv(). The last one
+ * calls them in turn, one message at a time. With UNX_PASSCRED in c->flags each message has to bring credentials. */
 bench_side raw_batch, unx_batch, unx_singles, unx_singles_in_turn;
 
 /* connect, accept, credentials of the peer, close both; c->fds[0] is the listener, c->more its struct unx_addr. */

@@ -146,8 +146,9 @@ int unx_engine_fd(struct unx_engine *e)
             return r;
         }
     }
-    if (e->backend->flush != NULL) {
-        e->backend->flush(e);
+    const int flushed = e->backend->flush == NULL ? 0 : e->backend->flush(e);
+    if (flushed < 0) {
+        return flushed;
     }
     e->nested = fd;
     return fd;

@@ -85,6 +85,7 @@ struct buffer {
     struct buffer *next;
     unsigned nfds; /* that were handed out */
     int pidfd;
+    uint16_t number; /* in its pool */
     bool out, shared;
     struct unx_cred cred;
     struct unx_addr addr;
@@ -121,7 +122,7 @@ struct engine_backend {
     void (*stop)(struct unx_engine *e, struct op *op);                  /* asks to end it soon */
     int (*share)(struct unx_engine *e);                                 /* the shared pool was made */
     bool (*shares)(const struct line *l);                  /* whether standing receives on it use that pool */
-    void (*flush)(struct unx_engine *e);                   /* nothing is held back any more */
+    int (*flush)(struct unx_engine *e);                    /* nothing is held back any more, or why it is */
     void (*internal)(struct unx_engine *e, struct op *op); /* what it polls itself is ready */
 };
 extern const struct engine_backend engine_epoll, engine_poll, engine_uring;
@@ -180,7 +181,7 @@ static inline struct op *op_of(struct unx_op *op)
 /* ---- engine_line.c: descriptors, and the operations that stand in their queues ---- */
 
 /* The line of a descriptor that the engine has seen; else NULL. */
-static inline struct line *line_at(struct unx_engine *e, int fd)
+static inline struct line *line_at(const struct unx_engine *e, int fd)
 {
     const unsigned block = (unsigned)fd / LINES;
     return fd < 0 || block >= e->nblocks || e->blocks[block] == NULL ? NULL : &e->blocks[block][(unsigned)fd % LINES];
@@ -217,6 +218,13 @@ void buffer_put(struct unx_engine *e, struct buffer *b);
 /* What was received goes to the caller. */
 void buffer_hand_out(struct unx_engine *e, struct buffer *b);
 
+/* ---- engine_feed.c: standing receives that wait for a buffer ---- */
+
+void feed_add(struct unx_engine *e, struct op *op);
+void feed_remove(struct unx_engine *e, struct op *op);
+/* They get what is free: for a backend that is about to ask the system, and has nothing more to tell before. */
+void feed_all(struct unx_engine *e);
+
 /* ---- engine_try.c: one attempt, without waiting ---- */
 
 /* -EAGAIN: it has to wait. TRY_STARVED: for a buffer. TRY_LATER: for the next reaping. TRY_MORE: it goes on. Else its
@@ -232,9 +240,6 @@ void run_new(struct unx_engine *e, struct op *op, struct line *l);
 void run_line(struct unx_engine *e, int fd, struct line *l);
 /* It is not to go on: at once, or when the backend has let go of it. */
 void run_end(struct unx_engine *e, struct op *op, int why);
-/* Those that wait for a buffer get what is free: for a backend that is about to ask the system, and has nothing more to tell
- * before. */
-void run_feed(struct unx_engine *e);
 /* Nothing can be received before a buffer comes back: then no event is in no hurry. */
 static inline bool run_full(const struct unx_engine *e)
 {
@@ -244,8 +249,19 @@ static inline bool run_hungry(const struct unx_engine *e)
 {
     return e->starved != NULL && e->buffers_out < e->nbuffers;
 }
+/* It waits for readiness. */
+static inline bool run_waits(const struct op *op)
+{
+    return op->blocked && !op->native && !op->starved && !op->paused;
+}
 /* What those in line are waiting for. */
 unsigned run_wanted(const struct line *l);
+/* Whether that is what it was while a receive was tried that goes on. */
+static inline bool run_goes_on(const struct line *l, const struct op *in)
+{
+    return l->first[IN] == in && in != NULL && run_waits(in) && l->first[OUT] == NULL && l->polls == NULL &&
+           (l->armed & POLLIN) != 0;
+}
 /* Whether what was reported would be reported for ever, to nobody. */
 static inline bool run_useless(const struct line *l, unsigned reported, unsigned wanted)
 {

@@ -14,6 +14,8 @@
 struct epoll {
     int fd;
     unsigned at, n; /* of `ready`: what has not been handled */
+    unsigned asked; /* how many there could have been */
+    bool wanted;    /* somebody waited for one of those that were handled last */
     struct sys_ready ready[SYS_READY_MAX];
 };
 
@@ -56,8 +58,8 @@ static int set(struct unx_engine *e, int fd, struct line *l, unsigned events)
     return r;
 }
 
-/* kept: the caller had its turn since it was reported, and the number may be another descriptor's now. An attempt finds out
- * by itself. */
+/* kept: the caller had its turn since it was reported, and the number may be another descriptor's now. An attempt finds
+ * out by itself. */
 static void ready(struct unx_engine *e, struct sys_ready r, bool kept)
 {
     struct line *const l = line_at(e, r.fd);
@@ -65,7 +67,12 @@ static void ready(struct unx_engine *e, struct sys_ready r, bool kept)
         const int is = sys_poll(r.fd, (int)run_wanted(l), 0);
         r.events = is >= 0 ? (unsigned)is : (unsigned)POLLNVAL;
     }
+    const struct op *const in = l->first[IN];
+    epoll_of(e)->wanted |= l->armed != 0;
     engine_ready(e, r.fd, r.events);
+    if (l->armed == POLLIN && run_goes_on(l, in)) {
+        return;
+    }
     const unsigned wanted = run_wanted(l);
     if (l->armed != 0 && run_useless(l, r.events, wanted)) {
         set(e, r.fd, l, wanted);
@@ -74,35 +81,47 @@ static void ready(struct unx_engine *e, struct sys_ready r, bool kept)
 
 static int ask(struct unx_engine *e, struct epoll *p, unsigned room, int64_t ns)
 {
-    run_feed(e);
+    feed_all(e);
     /* Who takes events one by one is told what is so now. */
     const unsigned most = room < ENGINE_BATCH ? room : e->depth < SYS_READY_MAX ? e->depth : SYS_READY_MAX;
     const int n = sys_epoll_wait(p->fd, p->ready, most, ns);
+    p->asked = most;
     p->at = 0;
     p->n = n < 0 ? 0 : (unsigned)n;
-    /* With many descriptors each line and operation is a miss of the cache: they are fetched before they are needed. */
-    for (unsigned i = 0; i < p->n; i++) {
-        __builtin_prefetch(line_at(e, p->ready[i].fd));
-    }
     return n < 0 ? n : 0;
+}
+
+/* With many descriptors each line and operation is a miss of the cache: those of a batch are fetched all at once, and
+ * the lines of the next. */
+static void fetch_ahead(const struct unx_engine *e, const struct epoll *p)
+{
+    const unsigned left = p->n - p->at, lines = left < 2 * ENGINE_BATCH ? left : 2 * ENGINE_BATCH;
+    if (left < 2) {
+        return;
+    }
+    for (unsigned i = 0; i < lines; i++) {
+        __builtin_prefetch(line_at(e, p->ready[p->at + i].fd));
+    }
+    for (unsigned i = 0; i < lines && i < ENGINE_BATCH; i++) {
+        __builtin_prefetch(line_at(e, p->ready[p->at + i].fd)->first[IN]);
+    }
 }
 
 static int wait_epoll(struct unx_engine *e, int64_t ns)
 {
     struct epoll *const p = epoll_of(e);
-    const unsigned room = e->room - e->nout;
+    const unsigned before = e->nout, room = e->room - before;
     const bool kept = p->at < p->n;
     const int r = kept ? 0 : ask(e, p, room, ns);
     const unsigned left = p->n - p->at, most = room < ENGINE_BATCH ? room : ENGINE_BATCH;
+    fetch_ahead(e, p);
+    p->wanted = false;
     for (const unsigned end = p->at + (left < most ? left : most); p->at < end;) {
-        if (p->at + 4 < p->n) {
-            const char *const op = (const char *)line_at(e, p->ready[p->at + 4].fd)->first[IN];
-            __builtin_prefetch(op);
-            __builtin_prefetch(op + 64);
-        }
         ready(e, p->ready[p->at++], kept);
     }
-    e->more = p->at < p->n;
+    /* An array that was filled may not be all that there is: if none of it was an event, the rest is asked for. But
+     * what is reported although nobody waits for it, because it could not be taken away, would come for ever. */
+    e->more = p->at < p->n || (p->n == p->asked && e->nout == before && e->done_first == NULL && p->wanted);
     return r;
 }
 

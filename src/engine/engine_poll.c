@@ -75,7 +75,7 @@ static int want(struct unx_engine *e, int fd, struct line *l, unsigned events)
 static int wait_poll(struct unx_engine *e, int64_t ns)
 {
     struct set *const s = e->own;
-    run_feed(e);
+    feed_all(e);
     int left = sys_poll_many(s->p, s->n, ns);
     if (left < 0) {
         return left;

@@ -122,7 +122,7 @@ static int64_t sooner(int64_t a, int64_t b)
 static int look(struct unx_engine *e, int64_t deadline)
 {
     int64_t wait = 0;
-    if (e->hurried == 0 && e->done_first == NULL && !run_hungry(e)) {
+    if (e->hurried == 0 && e->done_first == NULL && !e->more && !run_hungry(e)) {
         wait = io_left(e->heap == NULL ? deadline : sooner(deadline, e->heap->at));
     }
     if (wait != 0 && e->spin_ns > 0) {
@@ -160,14 +160,17 @@ int unx_engine_reap(struct unx_engine *e, struct unx_event *ev, unsigned max, in
         r = look(e, deadline);
         run_times(e);
         hand_over_done(e);
-        late =
-            late || atomic_exchange(&e->woken, false) || timeout_ms == 0 || (deadline >= 0 && io_left(deadline) == 0);
+        late = late || timeout_ms == 0 || (deadline >= 0 && io_left(deadline) == 0);
+        if (atomic_load(&e->woken)) {
+            late |= atomic_exchange(&e->woken, false);
+        }
         over = e->hurried > 0 || e->nout == max || (r < 0 && r != -EINTR) || (late && !run_hungry(e) && !e->more);
     }
     if (e->nested >= 0) {
-        if (e->backend->flush != NULL) {
-            e->backend->flush(e);
-        }
+        /* What is held back would never be told of. Who has events comes again, and so does who has no room for
+         * completions (-EBUSY), because these are told of. */
+        const int flushed = e->backend->flush == NULL ? 0 : e->backend->flush(e);
+        r = r >= 0 && flushed < 0 && flushed != -EBUSY ? flushed : r;
         engine_set_clock(e);
         if (e->done_first != NULL) {
             sys_event_set(e->event);
@@ -202,9 +205,18 @@ int unx_engine_post(struct unx_engine *e, struct unx_op *u, int result)
         op->link = newest;
     } while (
         !atomic_compare_exchange_weak_explicit(&e->posted, &newest, op, memory_order_release, memory_order_relaxed));
-    /* Whoever found it empty rings, the others' are taken with it. It is out by now, so this cannot fail any more. */
-    if (newest == NULL) {
-        sys_event_set(e->event);
+    /* Whoever found it empty rings, the others' are taken with it. */
+    const int r = newest == NULL ? sys_event_set(e->event) : 0;
+    if (r >= 0) {
+        return 0;
     }
+    /* Nobody hears of it, so it is taken back; but not from under others, who were told already that theirs will
+     * come. */
+    newest = op;
+    if (atomic_compare_exchange_strong(&e->posted, &newest, NULL)) {
+        op->state = OP_IDLE;
+        return r;
+    }
+    sys_event_set(e->event);
     return 0;
 }

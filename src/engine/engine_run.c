@@ -17,41 +17,19 @@
 #define PAUSE_NS INT64_C(1000000)
 #define ALARMS 4
 
-static void starve(struct unx_engine *e, struct op *op)
-{
-    /* One that was fed, but others had eaten all before, keeps its place: in front, behind others like it. */
-    op->starved = true;
-    op->back = op->fed ? e->unfed : e->starved_last;
-    struct op **const at = op->back != NULL ? &op->back->link : &e->starved;
-    op->link = *at;
-    *at = op;
-    *(op->link != NULL ? &op->link->back : &e->starved_last) = op;
-    e->unfed = op->fed ? op : e->unfed;
-    op->fed = false;
-}
-
-static void unstarve(struct unx_engine *e, struct op *op)
-{
-    op->starved = false;
-    e->unfed = e->unfed == op ? op->back : e->unfed;
-    *(op->back != NULL ? &op->back->link : &e->starved) = op->link;
-    *(op->link != NULL ? &op->link->back : &e->starved_last) = op->back;
-    op->link = op->back = NULL;
-}
-
 /* Its last event. The next in the queue is for run_line(). */
 static void end(struct unx_engine *e, struct op *op, int result)
 {
     struct line *const l = op->fd < 0 ? NULL : line_at(e, op->fd);
     if (l != NULL) {
         line_remove(l, op);
-        if (result == -ENOTCONN || result == -EINVAL) {
-            /* What was wrong with it is worth asking again. */
+        if (result < 0) {
+            /* What was wrong with it, or what becomes of it now, is worth asking again. */
             l->tried = l->asked = false;
         }
     }
     if (op->starved) {
-        unstarve(e, op);
+        feed_remove(e, op);
     }
     event_last(e, op, result);
 }
@@ -89,7 +67,7 @@ static bool attempt(struct unx_engine *e, struct op *op, struct line *l)
         }
         return false;
     case TRY_STARVED:
-        starve(e, op);
+        feed_add(e, op);
         return false;
     case TRY_LATER:
         op->blocked = true;
@@ -127,7 +105,7 @@ unsigned run_wanted(const struct line *l)
     unsigned events = 0;
     for (int dir = IN; dir <= OUT; dir++) {
         const struct op *const op = l->first[dir];
-        if (op != NULL && op->blocked && !op->native && !op->starved && !op->paused) {
+        if (op != NULL && run_waits(op)) {
             events |= dir == IN ? POLLIN : POLLOUT;
         }
         if (op != NULL && op->native && ends_unheard(op)) {
@@ -149,6 +127,10 @@ static void end_all(struct unx_engine *e, struct line *l, int result)
         while (l->first[dir] != NULL && !l->first[dir]->native) {
             end(e, l->first[dir], result);
         }
+    }
+    /* The end of it would never be told. */
+    if (l->first[IN] != NULL && ends_unheard(l->first[IN])) {
+        run_end(e, l->first[IN], result);
     }
 }
 
@@ -257,20 +239,6 @@ void run_end(struct unx_engine *e, struct op *op, int why)
     }
 }
 
-void run_feed(struct unx_engine *e)
-{
-    /* No more than there are buffers, first come, first served: those that find nothing to receive use none, and the
-     * next reaping goes on with the others. */
-    e->unfed = NULL;
-    for (unsigned n = run_full(e) ? 0 : e->nbuffers - e->buffers_out; n > 0 && e->starved != NULL; n--) {
-        struct op *const op = e->starved;
-        unstarve(e, op);
-        op->fed = true;
-        op->blocked = false;
-        run_line(e, op->fd, line_at(e, op->fd));
-    }
-}
-
 void run_later(struct unx_engine *e, struct op *op)
 {
     op->pause_ms = (uint8_t)(op->pause_ms == 0 ? 1 : op->pause_ms < 32 ? op->pause_ms * 2 : 50);
@@ -330,8 +298,11 @@ void engine_ready(struct unx_engine *e, int fd, unsigned events)
         }
     }
     struct op *in = l->first[IN];
-    if ((events & IN_EVENTS) != 0 && in != NULL && in->blocked && !in->starved && !in->paused) {
+    if ((events & IN_EVENTS) != 0 && in != NULL && run_waits(in)) {
         attempt(e, in, l);
+        if (run_goes_on(l, in)) {
+            return;
+        }
     } else if ((events & POLLRDHUP) != 0 && in != NULL && in->native && ends_unheard(in)) {
         in->hup = true;
         e->backend->stop(e, in);
@@ -349,7 +320,7 @@ void engine_done(struct unx_engine *e, struct op *op, int result)
     struct line *const l = line_at(e, fd);
     op->native = false;
     if (result == -ENOBUFS && op->why == 0) {
-        starve(e, op);
+        feed_add(e, op);
     } else if (result != -EAGAIN || op->why != 0) {
         const bool unanswered = result == -ECANCELED || result == -EINTR || result == -EAGAIN || result == -ENOBUFS;
         end(e, op, unanswered && op->why != 0 ? op->why : result);

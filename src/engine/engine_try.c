@@ -57,11 +57,15 @@ static int receive(struct op *op, struct buffer *b)
     struct unx_msg *const m = &b->m;
     struct receiving t;
     const bool plain = (op->flags & UNX_PLAIN) != 0;
-    recv_prepare(&t, m, plain ? UNX_PLAIN : 0, control);
-    ssize_t n = plain ? sys_recv(op->fd, b->iov.iov_base, b->iov.iov_len, MSG_DONTWAIT)
-                      : sys_recvmsg(op->fd, &t.h, MSG_DONTWAIT);
-    const bool whole = plain ? (size_t)n <= b->iov.iov_len
-                             : (t.h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 && t.h.msg_controllen == 0;
+    ssize_t n = plain ? sys_recv(op->fd, b->iov.iov_base, b->iov.iov_len, MSG_DONTWAIT) : 0;
+    bool whole = (size_t)n <= b->iov.iov_len;
+    if (!plain || n <= 0 || !whole) {
+        recv_prepare(&t, m, plain ? UNX_PLAIN : 0, control);
+    }
+    if (!plain) {
+        n = sys_recvmsg(op->fd, &t.h, MSG_DONTWAIT);
+        whole = (t.h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 && t.h.msg_controllen == 0;
+    }
     if (n > 0 && whole && m->addr == NULL) {
         m->len = m->full_len = (size_t)n;
         return 1;

@@ -36,7 +36,9 @@ static int submit(struct uring *u)
 {
     int r = uring_enable(u);
     if (r == 0) {
-        r = io_uring_submit(&u->ring);
+        do {
+            r = io_uring_submit(&u->ring);
+        } while (r == -EINTR);
     }
     return r < 0 ? r : 0;
 }
@@ -169,8 +171,8 @@ static int nest(struct unx_engine *e)
 #define OFFER_LEAST 16u
 #define OFFER_LOOKS 64u
 
-/* The ring fills its buffers in turn. So that they stay in the caches, it never has more of them than it needs, and those
- * that came back last are given first. */
+/* The ring fills its buffers in turn. So that they stay in the caches, it never has more of them than it needs, and
+ * those that came back last are given first. */
 void uring_offer(struct unx_engine *e)
 {
     struct uring *const u = uring_of(e);
@@ -194,8 +196,7 @@ void uring_offer(struct unx_engine *e)
     u->emptied = false;
     int n = 0;
     for (struct buffer *b; u->offered < u->target && (b = buffer_take(e, true)) != NULL; u->offered++) {
-        const size_t at = (size_t)((char *)b - e->pools[true].first) / e->stride;
-        io_uring_buf_ring_add(u->given, buffer_memory(b), (unsigned)(BUFFER_ROOM + e->buffer_size), (unsigned short)at,
+        io_uring_buf_ring_add(u->given, buffer_memory(b), (unsigned)(BUFFER_ROOM + e->buffer_size), b->number,
                               (int)u->given_mask, n++);
     }
     if (n > 0) {
@@ -210,12 +211,10 @@ bool uring_emptied(struct unx_engine *e)
     return u->turns == 0 && u->target < e->nbuffers && e->free[true] != NULL;
 }
 
-static void flush(struct unx_engine *e)
+static int flush(struct unx_engine *e)
 {
     uring_offer(e);
-    if (io_uring_sq_ready(&uring_of(e)->ring) > 0) {
-        submit(uring_of(e));
-    }
+    return io_uring_sq_ready(&uring_of(e)->ring) > 0 ? submit(uring_of(e)) : 0;
 }
 
 static int share_buffers(struct unx_engine *e)

@@ -97,14 +97,12 @@ static void polled(struct unx_engine *e, uint64_t what, int res)
     }
     l->armed &= (uint16_t) ~(what >> 3);
     unsigned events = res >= 0 ? (unsigned)res : 0;
-    if (res < 0 && res != -ECANCELED) {
-        /* No such descriptor, or a file, which is ready. */
-        events = sys_poll(fd, 0, 0) < 0 ? (unsigned)POLLNVAL : run_wanted(l) & (POLLIN | POLLOUT);
-    }
-    if (res > 0 && l->polls != NULL && l->polls->kind == OP_POLL) {
-        /* Whoever wakes a request tells what may have come, not what is. */
+    const bool failed = res < 0 && res != -ECANCELED;
+    if (failed || (res > 0 && l->polls != NULL && l->polls->kind == OP_POLL)) {
+        /* Whoever wakes a request tells what may have come, not what is; and an error may be that of the request
+         * alone. If this cannot be asked either, it is made again. */
         const int is = sys_poll(fd, (int)run_wanted(l), 0);
-        events = is >= 0 ? (unsigned)is : (unsigned)POLLNVAL;
+        events = is >= 0 ? (unsigned)is : is == -EBADF ? (unsigned)POLLNVAL : 0;
     }
     if (res > 0 && ((unsigned)res & (run_wanted(l) | POLLERR | POLLHUP | POLLNVAL)) == 0) {
         l->by_epoll = true;
@@ -153,12 +151,15 @@ static int enter(struct unx_engine *e, struct uring *u, int64_t ns)
          * submitted at any time, and what that brings would keep us from ever giving the ring its buffers. */
         return 0;
     }
-    run_feed(e);
+    feed_all(e);
     uring_offer(e);
-    if (ns != 0 && !overflow && io_uring_cq_ready(ring) == 0) {
+    const bool wait = !overflow && io_uring_cq_ready(ring) == 0;
+    if (ns < 0 && wait) {
+        r = io_uring_submit_and_wait(ring, 1);
+    } else if (ns > 0 && wait) {
         struct __kernel_timespec ts = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
         struct io_uring_cqe *cqe;
-        r = io_uring_submit_and_wait_timeout(ring, &cqe, 1, ns < 0 ? NULL : &ts, NULL);
+        r = io_uring_submit_and_wait_timeout(ring, &cqe, 1, &ts, NULL);
     } else if (io_uring_sq_ready(ring) > 0 || overflow ||
                (IO_URING_READ_ONCE(*ring->sq.kflags) & IORING_SQ_TASKRUN) != 0) {
         r = io_uring_submit_and_get_events(ring);

@@ -3,8 +3,8 @@
  * unx activate --accept: a program for each connection.
  *
  * Promises: no more of them at once than asked for, and whoever comes then waits in the backlog; each is waited for; a
- * signal that ends us first removes the socket files, then ends them, and waits until they have ended; a second one does
- * not wait.
+ * signal that ends us first removes the socket files, then ends them, and waits until they have ended; a second one
+ * does not wait.
  */
 #include "tool.h"
 #include <errno.h>
@@ -132,8 +132,8 @@ static void step(struct accepting *s)
     const struct options *o = s->a->o;
     const bool accepting = !s->stopping && !s->pause_until && s->nchildren < o->children;
     const int timeout = wait_time(s);
-    const struct timespec ts = {timeout / 1000, timeout % 1000 * 1000000L};
-    const int n = ppoll(s->a->polls, accepting ? o->noperands : 0, timeout < 0 ? NULL : &ts, &s->a->while_waiting);
+    struct pollfd *const polls = accepting ? s->a->polls : s->a->polls + o->noperands;
+    const int n = signals_poll(polls, accepting ? o->noperands : 0, timeout, &s->a->while_waiting);
     if (n < 0 && errno != EINTR) {
         report_error(DOING_OTHER, "poll", -errno);
         s->failed = true;

@@ -6,8 +6,8 @@
  * asked about is refused; an abstract name, which no permissions guard, admits this user and root unless a list says
  * otherwise, and a path admits whoever its mode lets in.
  *
- * What surprised us: 65534 is the user `nobody`, and also what the kernel says of everybody whom it cannot name here, so
- * it names nobody.
+ * What surprised us: 65534 is the user `nobody`, and also what the kernel says of everybody whom it cannot name here,
+ * so it names nobody.
  */
 #include "tool.h"
 #include <errno.h>

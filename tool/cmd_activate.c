@@ -3,8 +3,8 @@
  * unx activate: listens for a service, and becomes it when somebody comes.
  *
  * Promises: no name is taken from whoever serves there; the program is in the same process, gets the listeners as
- * sd_listen_fds(3) has them, and they block, as such programs expect; if it cannot be run, the socket files are removed.
- * Otherwise they are the service's, and stay: the next one takes them over.
+ * sd_listen_fds(3) has them, and they block, as such programs expect; if it cannot be run, the socket files are
+ * removed. Otherwise they are the service's, and stay: the next one takes them over.
  *
  * What surprised us: passing descriptors closes what was open at their numbers, which could be a part of the listeners
  * themselves. So those numbers are kept busy until all is open.
@@ -92,9 +92,7 @@ static bool wait_for_somebody(const struct activation *a)
     // The end of a child is none of ours, as we have no child.
     int n;
     do {
-        const int left = deadline_left(deadline);
-        const struct timespec ts = {left / 1000, left % 1000 * 1000000L};
-        n = ppoll(a->polls, a->o->noperands, left < 0 ? NULL : &ts, &a->while_waiting);
+        n = signals_poll(a->polls, a->o->noperands, deadline_left(deadline), &a->while_waiting);
     } while (n < 0 && errno == EINTR && !ending_signal);
     if (n == 0) {
         report_fail(STATUS_TIMEOUT, "%s: nobody came for %d ms (ETIMEDOUT)", a->o->operand, timeout);
@@ -139,7 +137,7 @@ int cmd_activate(const struct options *o)
     }
     a.targets = must_alloc(NULL, o->noperands * sizeof(*a.targets));
     a.listeners = must_alloc(NULL, o->noperands * sizeof(*a.listeners));
-    a.polls = must_alloc(NULL, o->noperands * sizeof(*a.polls));
+    a.polls = must_alloc(NULL, (o->noperands + 1) * sizeof(*a.polls));
     for (unsigned i = 0; i < o->noperands; i++) {
         a.targets[i] = (struct target){.text = o->operands[i]};
         a.listeners[i] = NULL;

@@ -2,7 +2,8 @@
 /*
  * unx connect: standard input to a socket and its messages to standard output, both ways at once.
  *
- * Promises: see pump.c. An empty packet is told from the end: a server's packets come with its name, and the end without.
+ * Promises: see pump.c. An empty packet is told from the end: a server's packets come with its name,
+ * and the end without.
  */
 #include "tool.h"
 #include <unistd.h>

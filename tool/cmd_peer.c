@@ -2,8 +2,8 @@
 /*
  * unx peer: who serves at an address.
  *
- * Promises: it connects and sends nothing. The kernel remembers who called listen(2) last on that socket: after a socket
- * activation that is the activator, as long as the service does not call listen(2) itself.
+ * Promises: it connects and sends nothing. The kernel remembers who called listen(2) last on that socket: after a
+ * socket activation that is the activator, as long as the service does not call listen(2) itself.
  *
  * An abstract name exists once for each type, and a file refuses all types but its own: without --type both types that
  * have connections are tried.

@@ -2,8 +2,8 @@
 /*
  * What a descriptor is: kind, path, size, mode, how it is open; by fstat(2), fcntl(2) and the link in /proc/self/fd.
  *
- * Promises: it reads nothing from the descriptor and changes nothing about it: the other end has the same open file. A path
- * is what the kernel says now; it may be gone or another file's by the time somebody reads the line.
+ * Promises: it reads nothing from the descriptor and changes nothing about it: the other end has the same open file. A
+ * path is what the kernel says now; it may be gone or another file's by the time somebody reads the line.
  *
  * The kernel names what has no file: "/memfd:name (deleted)", "anon_inode:[eventfd]", "pipe:[ino]", "mnt:[ino]".
  */

@@ -2,9 +2,9 @@
 /*
  * Receiving a message whole, and showing it.
  *
- * Promises: the room grows to the size of the packet, so that nothing is cut below the given maximum; a packet beyond it,
- * and one whose descriptors could not be installed, is dropped as a whole and said to be; every descriptor is closed by
- * incoming_close() at the latest.
+ * Promises: the room grows to the size of the packet, so that nothing is cut below the given maximum; a packet beyond
+ * it, and one whose descriptors could not be installed, is dropped as a whole and said to be; every descriptor is
+ * closed by incoming_close() at the latest.
  */
 #include "tool.h"
 #include <errno.h>

@@ -2,8 +2,8 @@
 /*
  * Moving messages within a deadline, and showing what came as raw bytes.
  *
- * Promises: one deadline holds for a whole operation, by the monotonic clock; a packet goes whole or is refused with the
- * size that would have gone; what raw bytes on standard output do not show is said on standard error.
+ * Promises: one deadline holds for a whole operation, by the monotonic clock; a packet goes whole or is refused with
+ * the size that would have gone; what raw bytes on standard output do not show is said on standard error.
  */
 #include "tool.h"
 #include <errno.h>

@@ -2,8 +2,8 @@
 /*
  * What goes to standard error, and the exit status.
  *
- * Promises: one failure is one line, whatever bytes an address or a program's name holds; the line ends with the name of
- * the error, so that scripts and search engines find it; the exit status is that of the first failure.
+ * Promises: one failure is one line, whatever bytes an address or a program's name holds; the line ends with the name
+ * of the error, so that scripts and search engines find it; the exit status is that of the first failure.
  *
  * The same errno means different things in different places: EPERM is a receiver that refuses descriptors when it comes
  * from a send, and a permission when it comes from a connect.

@@ -23,6 +23,8 @@
 
 #define FDS_START UNX_ACTIVATION_FIRST
 
+extern char **environ;
+
 void run_keep_private(void)
 {
     DIR *d = opendir("/proc/self/fd");
@@ -88,8 +90,12 @@ int run_program(char *const *command, const int *fds, unsigned n, const char *co
     int r = unx_activation_pass(&a, 0);
     if (r == 0) {
         signals_release();
-        execvpe(command[0], command, a.env);
+        // There is no execvpe(3) everywhere.
+        char **const before = environ;
+        environ = a.env;
+        execvp(command[0], command);
         r = -errno;
+        environ = before;
     }
     free(a.env);
     free(a.text);
@@ -126,12 +132,23 @@ static void close_one(int *fd)
     *fd = -1;
 }
 
+int pipe_cloexec(int fds[2])
+{
+    // There is no pipe2(2) everywhere, and no other thread here that could start a program in between.
+    if (pipe(fds) < 0) {
+        return -1;
+    }
+    fcntl(fds[0], F_SETFD, FD_CLOEXEC);
+    fcntl(fds[1], F_SETFD, FD_CLOEXEC);
+    return 0;
+}
+
 int job_start(struct job *j, char *const *command, const struct message *m, bool capture)
 {
     int in[2] = {-1, -1}, out[2] = {-1, -1};
     int err = 0;
     *j = (struct job){.in = -1, .out = -1, .heard = !capture};
-    if (pipe2(in, O_CLOEXEC) < 0 || (capture && pipe2(out, O_CLOEXEC) < 0) || (j->pid = fork()) < 0) {
+    if (pipe_cloexec(in) < 0 || (capture && pipe_cloexec(out) < 0) || (j->pid = fork()) < 0) {
         err = -errno;
         j->pid = 0;
     } else if (j->pid == 0) {

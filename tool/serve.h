@@ -3,8 +3,8 @@
  * The server behind `unx listen` and `unx recv`: serve.c has the loop and the end, serve_accept.c who comes,
  * client_receive.c how messages come, client.c what is done with them, client_program.c the programs that get them.
  *
- * One thread, one engine (unx/engine.h). Whatever may have to wait is an operation, and goes on when that has an event. A
- * datagram socket is treated as one client that never ends.
+ * One thread, one engine (unx/engine.h). Whatever may have to wait is an operation, and goes on when that has an event.
+ * A datagram socket is treated as one client that never ends.
  */
 #ifndef TOOL_SERVE_H
 #define TOOL_SERVE_H

@@ -2,8 +2,9 @@
 /*
  * An address as it was typed: parsed, connected to, and listened at.
  *
- * Promises: a path of any length works wherever an address does; what a crashed server left behind is replaced, and nothing
- * else; why a name cannot be had is told apart: a live server, a file that is no socket, something that cannot be seen.
+ * Promises: a path of any length works wherever an address does; what a crashed server left behind is replaced, and
+ * nothing else; why a name cannot be had is told apart: a live server, a file that is no socket,
+ * something that cannot be seen.
  *
  * To tell it, a path socket is probed by a *datagram* connect: whatever is bound there answers EPROTOTYPE or takes it
  * without its server seeing a connection; a full backlog is not mistaken for nobody.

@@ -2,8 +2,8 @@
 /*
  * Text that grows, quoting, JSON, and standard output.
  *
- * Promises: what is printed in quotes is printable ASCII, so that no peer can steer a terminal; JSON is valid whatever bytes
- * came, and no byte is replaced: what is no UTF-8 is base64 under another key; one message is one write(2).
+ * Promises: what is printed in quotes is printable ASCII, so that no peer can steer a terminal; JSON is valid whatever
+ * bytes came, and no byte is replaced: what is no UTF-8 is base64 under another key; one message is one write(2).
  *
  * Standard output whose reader has gone (EPIPE) is an end and no failure: `unx listen ADDR | head -1`.
  */
@@ -72,6 +72,15 @@ void text_free(struct text *t)
     *t = (struct text){0};
 }
 
+/* Without printf(3), because a peer chooses how many there are. */
+static void add_hex(struct text *t, const char *lead, unsigned char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char hex[] = {digits[c >> 4], digits[c & 15]};
+    text_puts(t, lead);
+    text_add(t, hex, sizeof(hex));
+}
+
 static void escape(struct text *t, const unsigned char *p, size_t len, bool quotes)
 {
     for (size_t i = 0; i < len; i++) {
@@ -83,7 +92,7 @@ static void escape(struct text *t, const unsigned char *p, size_t len, bool quot
         } else if (c == '\t') {
             text_puts(t, "\\t");
         } else if (c < 0x20 || c > 0x7e) {
-            text_printf(t, "\\x%02x", c);
+            add_hex(t, "\\x", c);
         } else {
             if (quotes && (c == '"' || c == '\\')) {
                 text_add(t, "\\", 1);
@@ -173,7 +182,7 @@ void json_bytes(struct text *t, const char *key, const void *p, size_t len)
             text_puts(t, "\\");
         }
         if (s[i] < 0x20 || s[i] == 0x7f) {
-            text_printf(t, "\\u%04x", s[i]);
+            add_hex(t, "\\u00", s[i]);
         } else {
             text_add(t, s + i, 1);
         }

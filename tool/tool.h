@@ -295,7 +295,8 @@ bool show_received(const struct options *o, struct incoming *in, unsigned number
 /* Opens what --fd names, in order; false: a line says what was wrong. */
 bool lend_open(const struct options *o, int *fds);
 void lend_close(const struct options *o, int *fds);
-/* Adds what standard input has now. 1: go on; 0: the end; -1: it failed, or holds more than any packet, and a line says so. */
+/* Adds what standard input has now. 1: go on; 0: the end;
+ * -1: it failed, or holds more than any packet, and a line says so. */
 int input_more(struct text *t);
 /* All of it; false: as above. */
 bool input_whole(struct text *t);
@@ -326,8 +327,11 @@ bool own_cred(const struct options *o, struct unx_cred *cred);
 
 extern volatile sig_atomic_t ending_signal, child_ended;
 
-/* They are blocked from now on but for ppoll(2) with this mask. */
+/* They are blocked from now on, but while we wait with this mask. */
 void signals_catch(sigset_t *while_waiting);
+struct pollfd;
+/* As poll(2), and they come while it waits; one ends the wait (EINTR). There is room for one more behind the n. */
+int signals_poll(struct pollfd *p, unsigned n, int timeout, const sigset_t *while_waiting);
 /* As unx_engine_reap(), and they come while it waits; one ends the wait. */
 int signals_reap(struct unx_engine *e, struct unx_event *ev, unsigned max, int timeout, const sigset_t *while_waiting);
 /* For a program that this process becomes: those that came meanwhile end it. */
@@ -349,6 +353,8 @@ struct job {
     bool ended;
 };
 
+/* As pipe(2), both ends close-on-exec. */
+int pipe_cloexec(int fds[2]);
 /* Makes all descriptors above 2 that were inherited close-on-exec, so that no program gets them. */
 void run_keep_private(void);
 /* Becomes the program, with these descriptors as sd_listen_fds(3) has them; names may be NULL. Returns a negative errno
@@ -376,7 +382,7 @@ struct activation {
     const struct options *o;
     struct target *targets; /* o->noperands of them, and of the others */
     struct unx_listener **listeners;
-    struct pollfd *polls;
+    struct pollfd *polls; /* and one more, for signals_poll() */
     sigset_t while_waiting;
 };
 

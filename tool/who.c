@@ -2,11 +2,12 @@
 /*
  * A peer: ids, groups, label, whether there is a pidfd, and its program.
  *
- * Promises: what is not known is said to be unknown and never guessed. A program is named only if, after its name was read
- * from /proc, the pidfd says that this pid is still that process: without that, a pid may be somebody else's by now.
+ * Promises: what is not known is said to be unknown and never guessed. A program is named only if, after its name was
+ * read from /proc, the pidfd says that this pid is still that process: without that,
+ * a pid may be somebody else's by now.
  *
- * Who is connected is whoever made the connection, with its effective ids of that moment; who sent a message has the real
- * ids of the moment of sending, unless it chose others that it may use. The two can differ.
+ * Who is connected is whoever made the connection, with its effective ids of that moment; who sent a message has the
+ * real ids of the moment of sending, unless it chose others that it may use. The two can differ.
  */
 #include "tool.h"
 #include <errno.h>

@@ -35,7 +35,8 @@ ERRORS = {
     "epoll_pwait2": "EINTR EINVAL ENOSYS", "eventfd2": "EMFILE ENFILE ENODEV ENOMEM", "timerfd_create": "EMFILE ENFILE ENOMEM",
     "timerfd_settime": "EINVAL", "io_uring_setup": "EMFILE ENFILE ENOMEM EPERM ENOSYS",
     "io_uring_enter": "EAGAIN EBUSY EINTR", "io_uring_register": "EINVAL ENOMEM", "flock": "EINTR ENOLCK EAGAIN",
-    "renameat2": "EACCES EINVAL ENOSPC EROFS ENOSYS", "linkat": "EACCES EPERM", "fchmod": "EIO EPERM EROFS", "pipe2": "EMFILE ENFILE",
+    "renameat2": "EACCES EINVAL ENOSPC EROFS ENOSYS", "linkat": "EACCES EPERM", "fchmod": "EIO EPERM EROFS",
+    "pipe": "EMFILE ENFILE", "pipe2": "EMFILE ENFILE",
 }
 DATA = "hello"
 

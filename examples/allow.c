@@ -2,11 +2,11 @@
 /*
  * Who may talk to this server: an abstract name has no permissions, so the server looks at each connection itself.
  *
- *     example_allow serve @secret user:alice group:wheel root &
+ *     example_allow serve @secret user:www-data group:adm root &
  *     example_allow ask @secret
  *
- * The policy is a value: whom to admit, and what everybody has to bring. It is checked in one call, before a byte of the
- * client is read; 0 alone lets it in. A refused client is told so and not why: the reason goes to our own log.
+ * The policy is a value: whom to admit, and what everybody has to bring. It is checked in one call, before a byte of
+ * the client is read; 0 alone lets it in. A refused client is told so and not why: the reason goes to our own log.
  */
 #include <errno.h>
 #include <grp.h>
@@ -39,7 +39,8 @@ static long number(const char *text)
     return *text != '\0' && *end == '\0' && n >= 0 && n < 65534 ? n : -1;
 }
 
-/* Adds "root", "same", "any", "pidfd", "user:NAME" or "group:NAME", by name or number. False: nobody knows who that is. */
+/* Adds "root", "same", "any", "pidfd", "user:NAME" or "group:NAME", by name or number.
+ * False: nobody knows who that is. */
 static int allow(const char *who)
 {
     if (!strcmp(who, "root")) {

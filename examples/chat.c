@@ -5,9 +5,9 @@
  *     example_chat serve @room &
  *     example_chat join @room alice       what is typed goes to the room; the end of it leaves
  *
- * This file has the loop of both, and a member, who waits for what is typed and what the room says at once; the room is in
- * chat_room.c. An operation is memory of the program. A call starts it, and it comes back as an event, exactly once as
- * the last one: so the loop ends when nothing is out any more. Ending is no special case: close, and go on reaping.
+ * This file has the loop of both, and a member, who waits for what is typed and what the room says at once; the room is
+ * in chat_room.c. An operation is memory of the program. A call starts it, and it comes back as an event, exactly once
+ * as the last one: so the loop ends when nothing is out any more. Ending is no special case: close, and go on reaping.
  */
 #include <errno.h>
 #include <poll.h>

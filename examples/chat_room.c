@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The room of the example "chat": each packet of a member goes to all others, with the name and the user of who sent it.
+ * The room of the example "chat": each packet of a member goes to all others,
+ * with the name and the user of who sent it.
  *
  * Nothing is copied: a line stays in the buffer that it came in until all others have it. So an empty pool slows down
  * those who talk, and who does not read is dropped after PATIENCE_MS, the deadline of each send. They arrive in order.

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * The skeleton of a daemon: a listener that is safe to start twice and to restart under load, threads that accept, and an
- * end on SIGTERM or SIGINT that loses no client.
+ * The skeleton of a daemon: a listener that is safe to start twice and to restart under load, threads that accept, and
+ * an end on SIGTERM or SIGINT that loses no client.
  *
  *     example_listener /run/me/sock &             then: example_echo ask /run/me/sock hello
  *     example_listener /run/me/sock replace &     takes the path from the one before; then kill that one
  *
- * The file has mode 0660, and is ours alone: started twice, the second one says that the name is taken; what a killed one
- * left behind is taken over; at the end the file goes, unless a successor has replaced it. Stopping is one call, which a
- * signal handler may make: every thread then serves who had connected already, and comes to its end.
+ * The file has mode 0660, and is ours alone: started twice, the second one says that the name is taken; what a killed
+ * one left behind is taken over; at the end the file goes, unless a successor has replaced it. Stopping is one call,
+ * which a signal handler may make: every thread then serves who had connected already, and comes to its end.
  */
 #include <errno.h>
 #include <fcntl.h>

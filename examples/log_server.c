@@ -6,8 +6,8 @@
  *     printf 'one\ntwo\n' | example_log_server log @log
  *
  * Each datagram is one line; the kernel adds when it was sent (UNX_TIMESTAMP) and by whom (UNX_PASSCRED).
- * The client connects its datagram socket, for a reason: poll(2) then tells when the server has room again; for a socket
- * that is not connected it says "writable" at once, always. Linux queues about ten datagrams for a receiver
+ * The client connects its datagram socket, for a reason: poll(2) then tells when the server has room again; for a
+ * socket that is not connected it says "writable" at once, always. Linux queues about ten datagrams for a receiver
  * (net.unix.max_dgram_qlen), then sends fail with -EAGAIN: wait a moment, then lose lines, and say how many.
  */
 #include <errno.h>

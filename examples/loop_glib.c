@@ -5,8 +5,8 @@
  *
  *     example_loop_glib @echo 1000 &      then: example_echo ask @echo hello
  *
- * Every 1000 milliseconds it tells its clients how many they are; without that argument it only echoes. The engine's source comes after
- * the loop's own here: it has a lower priority.
+ * Every 1000 milliseconds it tells its clients how many they are; without that argument it only echoes. The engine's
+ * source comes after the loop's own here: it has a lower priority.
  */
 #include <glib-unix.h>
 #include <signal.h>

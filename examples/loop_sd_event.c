@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * The echo server of loop_server.c in an sd-event loop, as services of systemd have one, beside a timer and signals of that
- * loop.
+ * The echo server of loop_server.c in an sd-event loop, as services of systemd have one, beside a timer
+ * and signals of that loop.
  *
  *     example_loop_sd_event @echo 1000 &  then: example_echo ask @echo hello
  *
- * Every 1000 milliseconds it tells its clients how many they are; without that argument it only echoes. sd-event takes only signals that are
- * blocked.
+ * Every 1000 milliseconds it tells its clients how many they are; without that argument it only echoes. sd-event takes
+ * only signals that are blocked.
  */
 #include <signal.h>
 #include <stdio.h>

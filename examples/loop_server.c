@@ -2,9 +2,9 @@
 /*
  * An echo server on the engine: every packet goes back to who sent it. Nothing here knows which event loop it runs in.
  *
- * A client has one operation that receives and sends by turns: who does not read its answers gets no more of them, and holds up
- * nobody else. A second one tells it what it has not asked for, at any time: the engine keeps the order, and packets
- * whole. unx_engine_close() comes back as the last of all; then the client can be freed.
+ * A client has one operation that receives and sends by turns: who does not read its answers gets no more of them, and
+ * holds up nobody else. A second one tells it what it has not asked for, at any time: the engine keeps the order, and
+ * packets whole. unx_engine_close() comes back as the last of all; then the client can be freed.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +15,8 @@
 
 #include "loop_server.h"
 
-/* An abstract name has no permissions: who may talk to us is looked at here, for every connection. See allow.c for more. */
+/* An abstract name has no permissions: who may talk to us is looked at here, for every connection.
+ * See allow.c for more. */
 static const struct unx_policy same_user = {.admit = UNX_ADMIT_SAME_USER};
 
 struct client {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A small server that knows no event loop: loop_uv.c, loop_glib.c, loop_sd_event.c, loop_event.c, loop_ev.c put it into one. */
+/* A small server that knows no event loop: loop_uv.c, loop_glib.c, loop_sd_event.c, loop_event.c,
+ * loop_ev.c put it into one. */
 #ifndef LOOP_SERVER_H
 #define LOOP_SERVER_H
 

@@ -4,8 +4,8 @@
  *
  *     example_loop_uv @echo 1000 &        then: example_echo ask @echo hello
  *
- * Every 1000 milliseconds it tells its clients how many they are; without that argument it only echoes. Handles are closed, and
- * the loop ends, when the engine has given its last event back.
+ * Every 1000 milliseconds it tells its clients how many they are; without that argument it only echoes. Handles are
+ * closed, and the loop ends, when the engine has given its last event back.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,8 +7,8 @@
  *
  * The service gets the listener as descriptor 3, and an address to be heard at. When it ends, or does not show up for
  * two seconds, the next client starts it again: the listener is the manager's, so no client is refused meanwhile. The
- * address is an abstract name, which anybody can send to: what counts is that the kernel says who did. Who may talk to the
- * service is for the service to say, because it is the one that accepts.
+ * address is an abstract name, which anybody can send to: what counts is that the kernel says who did. Who may talk to
+ * the service is for the service to say, because it is the one that accepts.
  */
 #define _GNU_SOURCE 1 /* execvpe(3) */
 #include <errno.h>

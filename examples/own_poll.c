@@ -5,9 +5,9 @@
  *     example_own_poll seqpacket @echo &      then: example_echo ask @echo hello
  *     example_own_poll stream @bytes &        then: example_stream @bytes <FILE
  *
- * Every socket is non-blocking, and each client is in one of two states: we read, or we still owe it the answer. Then we
- * do not read more from it: a client that never reads slows down itself alone. Always try to send first, and poll for
- * room only after -EAGAIN: poll(2) says "writable" late, when three quarters of the send buffer are free again.
+ * Every socket is non-blocking, and each client is in one of two states: we read, or we still owe it the answer. Then
+ * we do not read more from it: a client that never reads slows down itself alone. Always try to send first, and poll
+ * for room only after -EAGAIN: poll(2) says "writable" late, when three quarters of the send buffer are free again.
  * A packet goes whole or not at all; a stream takes what fits, and `skip` goes on where it stopped.
  */
 #include <errno.h>
@@ -27,7 +27,8 @@ struct client {
     int owing;
 };
 
-/* An abstract name has no permissions: who may talk to us is looked at here, for every connection. See allow.c for more. */
+/* An abstract name has no permissions: who may talk to us is looked at here, for every connection.
+ * See allow.c for more. */
 static const struct unx_policy same_user = {.admit = UNX_ADMIT_SAME_USER};
 
 static struct client clients[MAX_CLIENTS];

@@ -6,9 +6,10 @@
  *     example_pass_fd give @files /etc/hostname     opens the file and gives it away
  *     example_pass_fd give @files - <> notes.txt    gives its own standard input (here: writable, so it is refused)
  *
- * A descriptor is whatever the sender chose: a pipe that never ends, a directory, a file that the receiver would change.
- * So take() asks for UNX_PASSFDS (without it descriptors are refused), and check() asks what it is and how it is open.
- * Sender and receiver share the file offset: pread(2) leaves it alone. Never switch O_NONBLOCK on a received descriptor.
+ * A descriptor is whatever the sender chose: a pipe that never ends, a directory, a file that the receiver would
+ * change. So take() asks for UNX_PASSFDS (without it descriptors are refused), and check() asks what it is and how it
+ * is open. Sender and receiver share the file offset: pread(2) leaves it alone.
+ * Never switch O_NONBLOCK on a received descriptor.
  */
 #define _GNU_SOURCE 1 /* O_PATH */
 #include <errno.h>
@@ -21,7 +22,8 @@
 #include <unx/policy.h>
 #include <unx/unx.h>
 
-/* An abstract name has no permissions: who may talk to us is looked at here, for every connection. See allow.c for more. */
+/* An abstract name has no permissions: who may talk to us is looked at here, for every connection.
+ * See allow.c for more. */
 static const struct unx_policy same_user = {.admit = UNX_ADMIT_SAME_USER};
 
 static int fail(const char *what, int error)

@@ -4,9 +4,10 @@
  *
  *     sudo example_privsep /etc/shadow -- /etc/shadow /etc/gshadow
  *
- * Files before "--" may be opened, files after it are asked for. The child becomes nobody (without root that step is left
- * out, and said), shows that it cannot open the file itself, and asks the parent over a pair of sockets; the answer is an
- * open descriptor. The parent trusts no byte: it looks who sent each request, and opens only what is on its list.
+ * Files before "--" may be opened, files after it are asked for. The child becomes nobody (without root that step is
+ * left out, and said), shows that it cannot open the file itself, and asks the parent over a pair of sockets; the
+ * answer is an open descriptor. The parent trusts no byte: it looks who sent each request,
+ * and opens only what is on its list.
  */
 #define _GNU_SOURCE 1 /* setresuid(2) */
 #include <errno.h>

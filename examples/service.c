@@ -19,7 +19,8 @@
 #include <unx/activation.h>
 #include <unx/policy.h>
 
-/* An abstract name has no permissions: who may talk to us is looked at here, for every connection. See allow.c for more. */
+/* An abstract name has no permissions: who may talk to us is looked at here, for every connection.
+ * See allow.c for more. */
 static const struct unx_policy same_user = {.admit = UNX_ADMIT_SAME_USER};
 
 static uint64_t watchdog_usec;

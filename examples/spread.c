@@ -5,9 +5,10 @@
  *     example_spread @echo 4 &
  *     example_echo ask @echo hello
  *
- * The first thread accepts, and posts each connection to the engine that has the fewest: an operation that comes out there
- * as an event, with the descriptor as its result. From then on it is that thread's alone, and nothing is locked. One
- * operation serves a connection all its life: receiving and answering take turns, so who does not read is not read from.
+ * The first thread accepts, and posts each connection to the engine that has the fewest: an operation that comes out
+ * there as an event, with the descriptor as its result. From then on it is that thread's alone, and nothing is locked.
+ * One operation serves a connection all its life: receiving and answering take turns,
+ * so who does not read is not read from.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -20,7 +21,8 @@
 #include <unx/engine.h>
 #include <unx/policy.h>
 
-/* An abstract name has no permissions: who may talk to us is looked at here, for every connection. See allow.c for more. */
+/* An abstract name has no permissions: who may talk to us is looked at here, for every connection.
+ * See allow.c for more. */
 static const struct unx_policy same_user = {.admit = UNX_ADMIT_SAME_USER};
 
 enum { WORKERS = 64, CONNECTIONS = 1024, ROOM = 65536 };

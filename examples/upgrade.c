@@ -6,11 +6,12 @@
  *     example_upgrade ask /tmp/count.sock 100000 &
  *     kill -HUP PID        PID is the one of the last "serving" line; after that the successor's
  *
- * On SIGHUP the server starts its own program anew, from the same path, which may hold a newer version by now, and serves on.
- * When the successor says that it is ready, the old one stops reading, hands over its listener, its connections, and its
- * state: the number of requests answered so far, and replies that found no room yet. If anything fails, it reads on, as if
- * nothing had been. A request that was read is answered before the next step, so none is in anybody's hands meanwhile; a
- * server that works longer on a request has to finish it, or to make it a part of the state.
+ * On SIGHUP the server starts its own program anew, from the same path, which may hold a newer version by now, and
+ * serves on. When the successor says that it is ready, the old one stops reading, hands over its listener, its
+ * connections, and its state: the number of requests answered so far, and replies that found no room yet. If anything
+ * fails, it reads on, as if nothing had been. A request that was read is answered before the next step, so none is in
+ * anybody's hands meanwhile; a server that works longer on a request has to finish it,
+ * or to make it a part of the state.
  */
 #define _GNU_SOURCE 1 /* ppoll(2) */
 #include <errno.h>

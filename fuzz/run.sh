@@ -75,8 +75,9 @@ run_libfuzzer() { # target
     started=$(date +%s)
     before=$(failed_inputs "$1")
     ended=0
-    "$tree/fuzz/fuzz_$1" -max_total_time="$seconds" -max_len=4096 -timeout=60 -rss_limit_mb=3000 -print_final_stats=1 \
-        -artifact_prefix="$build/found/$1/" "$build/work/$1" "$root/fuzz/corpus/$1" </dev/null >"$log" 2>&1 || ended=$?
+    "$tree/fuzz/fuzz_$1" -max_total_time="$seconds" -max_len=4096 -timeout=60 -report_slow_units=60 -rss_limit_mb=3000 \
+        -print_final_stats=1 -artifact_prefix="$build/found/$1/" "$build/work/$1" "$root/fuzz/corpus/$1" \
+        </dev/null >"$log" 2>&1 || ended=$?
     executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     cover=$(grep -o 'cov: [0-9]* ft: [0-9]*' "$log" | tail -1)
     new=$(($(failed_inputs "$1") - before))

@@ -109,7 +109,7 @@ text()
 shell()
 {
     files . | while IFS= read -r name; do
-        if head -n 1 "$name" | grep -Eqa '^#!.*[/ ](ba|da)?sh( |$)'; then
+        if head -n 2 "$name" | grep -Eqa '^#!.*[/ ](ba|da)?sh( |$)|^# shellcheck shell='; then
             printf '%s\n' "$name"
         fi
     done >"$tmp/sh"

@@ -23,6 +23,9 @@ configure() { # run
     shift
     if [ ! -f "$build/$run/build.ninja" ]; then
         meson setup "$build/$run" "$@"
+    elif [ -n "$(find /var/lib/dpkg/status -newer "$build/$run/build.ninja" 2>/dev/null)" ]; then
+        # Packages have come since: event loops that were not there, for one.
+        meson setup --reconfigure "$build/$run" "$@" >"$build/setup-$run.log" || { cat "$build/setup-$run.log"; exit 1; }
     fi
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The cases of the adapters, first part. Whatever loop it is: nothing that was started is forgotten, and an idle loop sleeps.
+ * The cases of the adapters, first part. Whatever loop it is: nothing that was started is forgotten,
+ * and an idle loop sleeps.
  */
 #include "adapter_cases.h"
 #include "engine.h"
@@ -205,7 +206,8 @@ static void check_all(void)
     leave_pair(engine, all.pair);
 }
 
-/* In another callback of the loop, one after the other, with a pause before each: the engine has nothing else to say. */
+/* In another callback of the loop, one after the other,
+ * with a pause before each: the engine has nothing else to say. */
 static void started_elsewhere(struct unx_engine *e)
 {
     if (!begin(e, take_kind))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tests of the adapters share: the cases, which know no loop. A loop is a list of functions, one program each. Every case
- * runs with engines on io_uring and epoll; one on poll has to be refused.
+ * What the tests of the adapters share: the cases, which know no loop. A loop is a list of functions, one program each.
+ * Every case runs with engines on io_uring and epoll; one on poll has to be refused.
  */
 #ifndef TEST_ADAPTER_H
 #define TEST_ADAPTER_H

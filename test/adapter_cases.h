@@ -17,7 +17,8 @@ void end(void);
 void run(void);       /* until end() */
 void run_for(int ms); /* lets time pass in the loop */
 
-/* Opens the loop and starts the adapter. False: this engine has no descriptor, which the adapter has to say, and the case is over. */
+/* Opens the loop and starts the adapter. False: this engine has no descriptor, which the adapter has to say,
+ * and the case is over. */
 bool begin(struct unx_engine *e, void (*event)(void *arg, const struct unx_event *ev));
 void finish(void);
 

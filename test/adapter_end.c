@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The cases of the adapters, second part. Whatever loop it is: the others in it have their turn, nobody is called after the end
- * or loses an event by it, and an engine that fails is told of.
+ * The cases of the adapters, second part. Whatever loop it is: the others in it have their turn, nobody is called after
+ * the end or loses an event by it, and an engine that fails is told of.
  */
 #include "adapter_cases.h"
 #include "engine.h"

@@ -2,8 +2,8 @@
 /*
  * A thread that is stopped at chosen system calls (between.h), by a filter that asks another thread.
  *
- * What surprised us: the filter also holds for the last calls of the thread that ends, so somebody has to answer until it
- * has been joined.
+ * What surprised us: the filter also holds for the last calls of the thread that ends, so somebody has to answer until
+ * it has been joined.
  */
 #include "between.h"
 #include "harness.h"
@@ -66,6 +66,7 @@ int between(const int *numbers, unsigned n, int (*call)(void *arg), int (*event)
     struct stopped s = {.numbers = numbers, .n = n, .call = call, .arg = arg};
     pthread_t thread;
     CHECK_INT(pthread_barrier_init(&s.ready, NULL, 2), 0);
+    harness_dir(); /* made before both ask for it */
     CHECK_INT(pthread_create(&thread, NULL, run, &s), 0);
     pthread_barrier_wait(&s.ready);
     while (s.watched >= 0 && !s.done) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The interpreter of the conformance script (conformance.h): makes a pair of sockets for each row, lets things happen to
- * them by the kernel's own calls, and holds every answer of the way against what the row wants.
+ * The interpreter of the conformance script (conformance.h): makes a pair of sockets for each row, lets things happen
+ * to them by the kernel's own calls, and holds every answer of the way against what the row wants.
  *
  * Beside what a row says it checks, at each receive: the caller's half of the message is as it was; descriptors are the
- * files that were sent, in their order, close-on-exec; room that stayed empty is -1; and nothing else was opened. At the
- * end of a row every descriptor that was sent has to be closed, wherever it was: the pipes say so.
+ * files that were sent, in their order, close-on-exec; room that stayed empty is -1; and nothing else was opened. At
+ * the end of a row every descriptor that was sent has to be closed, wherever it was: the pipes say so.
  */
 #include "conformance.h"
 #include "harness.h"
@@ -307,6 +307,12 @@ static const char *lacks(const struct way *way, const struct row *row)
         if ((missing & reasons[i].bit) != 0) {
             return reasons[i].reason;
         }
+    }
+    if ((wanted & (CAN_KEEP | CAN_NO_ROOM)) != 0 && raw_lacks("no-buffer")) {
+        return "runs where no call without a buffer is made";
+    }
+    if ((wanted & (CAN_TABLE | CAN_FD_ROOM)) != 0 && raw_lacks("no-cut")) {
+        return "runs where nobody is told that control data was cut";
     }
     return (wanted & CAN_TABLE) != 0 && !raw_limit_works() ? "cannot be given a full table here" : NULL;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What receiving means, as a script: rows of what happens to a socket and of what each receive has to answer. Every way of
- * receiving runs through the same rows, so the script knows nothing of how a way receives; a row that asks for what a way
- * cannot do is skipped, and the reason is printed.
+ * What receiving means, as a script: rows of what happens to a socket and of what each receive has to answer. Every way
+ * of receiving runs through the same rows, so the script knows nothing of how a way receives; a row that asks for what
+ * a way cannot do is skipped, and the reason is printed.
  */
 #ifndef TEST_CONFORMANCE_H
 #define TEST_CONFORMANCE_H

@@ -66,7 +66,7 @@ void take_proc_away(void)
 {
     if (unshare(CLONE_NEWNS))
         SKIP("no new mount namespace: %s", strerror(errno));
-    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) || umount2("/proc", MNT_DETACH))
+    if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) || umount2("/proc", MNT_DETACH))
         SKIP("/proc cannot be unmounted: %s", strerror(errno));
     CHECK_INT(access("/proc/self/fd", F_OK), -1);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the tests of the engine share (engine.h). A surplus event would go unseen where a case stops reaping too early, so the
- * end of each case reaps once more.
+ * What the tests of the engine share (engine.h). A surplus event would go unseen where a case stops reaping too early,
+ * so the end of each case reaps once more.
  */
 #include "engine.h"
 
@@ -198,6 +198,16 @@ struct unx_msg *stand_gets(const char *file, int line, struct unx_engine *e, con
     harness_check_mem(file, line, "data", m->iov[0].iov_base, m->len, p, n);
     harness_check_int(file, line, "full_len", (long long)m->full_len, (long long)m->len);
     return m;
+}
+
+void send_number(int fd, unsigned n)
+{
+    raw_send(fd, &n, sizeof n, NULL, 0);
+}
+
+struct unx_msg *stand_number(struct unx_engine *e, const struct unx_op *op, unsigned n)
+{
+    return STAND_BRINGS(e, op, &n, sizeof n);
 }
 
 void give_back(struct unx_engine *e, struct unx_msg *m)

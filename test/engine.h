@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tests of the engine share: every case runs once on every backend, with an engine of its own, at whose end nothing
- * may be left to reap and nothing be out. A backend that does not work here is a skip.
+ * What the tests of the engine share: every case runs once on every backend, with an engine of its own, at whose end
+ * nothing may be left to reap and nothing be out. A backend that does not work here is a skip.
  */
 #ifndef TEST_ENGINE_H
 #define TEST_ENGINE_H
@@ -90,6 +90,10 @@ void job_gets(const char *file, int line, struct unx_event ev, const struct job 
 struct unx_msg *stand_gets(const char *file, int line, struct unx_engine *e, const struct unx_op *op, const void *p,
                            size_t n);
 void give_back(struct unx_engine *e, struct unx_msg *m);
+
+/* A number as a message: sent; the next event of a standing receive. */
+void send_number(int fd, unsigned n);
+struct unx_msg *stand_number(struct unx_engine *e, const struct unx_op *op, unsigned n);
 
 /* Closes what the engine has seen, as it has to be: by the engine; nothing is out on it. */
 void leave(struct unx_engine *e, int fd);

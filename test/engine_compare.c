@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Two sides in lockstep (engine_script.h): the model does each step at once and comes to rest, the other side starts the steps of a
- * batch and is given time until it has all that the model has. More than that is as wrong as less.
+ * Two sides in lockstep (engine_script.h): the model does each step at once and comes to rest, the other side starts
+ * the steps of a batch and is given time until it has all that the model has. More than that is as wrong as less.
  */
 #include "engine_script.h"
 #include "harness.h"

@@ -2,10 +2,10 @@
 /*
  * What may be written into a script (engine_script.h): only steps whose results are determined, whoever runs them.
  *
- * What surprised us, and is therefore left out: when a peer closes without having read everything, the error is told once, to
- * whoever asks first, so there must not be a sender and a receiver who wait for it at once. A sender that waits for room
- * is not told by poll(2) when its own or its peer's end is shut down. Room comes in jumps, so while a sender waits, nobody takes
- * single messages from the other end.
+ * What surprised us, and is therefore left out: when a peer closes without having read everything, the error is told
+ * once, to whoever asks first, so there must not be a sender and a receiver who wait for it at once. A sender that
+ * waits for room is not told by poll(2) when its own or its peer's end is shut down. Room comes in jumps, so while a
+ * sender waits, nobody takes single messages from the other end.
  */
 #include "engine_script.h"
 #include "harness.h"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The reference side of a script (engine_script.h): the plain calls, which never wait here. What cannot be done yet is kept in
- * the order in which it came, and tried again after each step, until nothing moves any more. So the results are those of
- * blocking calls in threads, but it is known when the sockets are at rest.
+ * The reference side of a script (engine_script.h): the plain calls, which never wait here. What cannot be done yet is
+ * kept in the order in which it came, and tried again after each step, until nothing moves any more. So the results are
+ * those of blocking calls in threads, but it is known when the sockets are at rest.
  *
- * What surprised us: send(2) would take a message as soon as there is a byte of room, but a sender that waits is woken when three
- * quarters of its buffer are free. The reference waits so, too.
+ * What surprised us: send(2) would take a message as soon as there is a byte of room, but a sender that waits is woken
+ * when three quarters of its buffer are free. The reference waits so, too.
  */
 #include "engine_script.h"
 #include "harness.h"

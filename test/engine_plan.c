@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The plan of a script (engine_script.h): what each step changes, and which steps may stand in one batch, because it makes no
- * difference in which order they move.
+ * The plan of a script (engine_script.h): what each step changes, and which steps may stand in one batch, because it
+ * makes no difference in which order they move.
  */
 #include "engine_script.h"
 #include "harness.h"
@@ -31,8 +31,8 @@ static unsigned group_of(const struct plan *p, const struct step *s)
     return p->slots[s->kind == STEP_CONNECT || s->kind == STEP_CLIENT ? s->slot2 : s->slot].group;
 }
 
-/* Messages of packet sockets that wait if they have to, and room enough that they need not: whenever each of them moves, the
- * results are the same. */
+/* Messages of packet sockets that wait if they have to, and room enough that they need not: whenever each of them
+ * moves, the results are the same. */
 static bool simple(const struct plan *p, const struct step *s)
 {
     if ((s->kind != STEP_SEND && s->kind != STEP_RECV) || (s->timeout != -1 && s->timeout != LONG_TIME)) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Random steps (engine_script.h): which kind, on which socket, how large, how long. Sockets whose two ends are well are chosen most
- * often, and the others are closed first, because dead sockets have little to tell.
+ * Random steps (engine_script.h): which kind, on which socket, how large, how long. Sockets whose two ends are well are
+ * chosen most often, and the others are closed first, because dead sockets have little to tell.
  *
- * Decisions may come from bytes instead, those of a fuzzer: then each takes as few of them as it needs, so that changing one byte
- * changes one decision.
+ * Decisions may come from bytes instead, those of a fuzzer: then each takes as few of them as it needs, so that
+ * changing one byte changes one decision.
  */
 #include "engine_script.h"
 #include "harness.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The record of what became of an operation (engine_script.h): results, bytes, descriptors by the files they lead to, identities.
+ * The record of what became of an operation (engine_script.h): results, bytes, descriptors by the files they lead
+ * to, identities.
  *
  * What a finished operation lent is overwritten at once: whoever still reads it, is seen.
  */
@@ -80,8 +81,8 @@ static struct record look(struct side *w, const struct op *o, struct unx_msg *m,
     return r;
 }
 
-/* Adds a message to those before the last event. Of a stream only bytes and descriptors count: into how many pieces the bytes
- * come, is chance. */
+/* Adds a message to those before the last event. Of a stream only bytes and descriptors count: into how many pieces the
+ * bytes come, is chance. */
 static void add(struct side *w, struct op *o, struct unx_msg *m, int result)
 {
     struct record *r = &o->r;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Scripts of random operations, and the sides that run them: plain calls that never wait (the reference), an engine on one of
- * its backends, and plain blocking calls in threads. Each side has sockets of its own; two sides run a script in lockstep, and
- * whatever can be observed has to be the same after every batch of steps.
+ * Scripts of random operations, and the sides that run them: plain calls that never wait (the reference), an engine on
+ * one of its backends, and plain blocking calls in threads. Each side has sockets of its own; two sides run a script in
+ * lockstep, and whatever can be observed has to be the same after every batch of steps.
  *
- * A script is made so that its results are determined: what may complete in two ways is not written into it. A receive that
- * would race with a sender that waits for room, for one, is a STEP_DRAIN, of which only the sum is compared.
+ * A script is made so that its results are determined: what may complete in two ways is not written into it. A receive
+ * that would race with a sender that waits for room, for one, is a STEP_DRAIN, of which only the sum is compared.
  */
 #ifndef TEST_ENGINE_SCRIPT_H
 #define TEST_ENGINE_SCRIPT_H
@@ -197,8 +197,8 @@ void script_free(struct script *s);
 
 typedef void side_opener(struct side *w, unsigned max_id, const struct side *model, const void *arg);
 
-/* Runs a script on the model and on another side, in lockstep. 0: the same; else 1 + the index of the last step that was done when they
- * differed, and why is said in `why`, and *group is that of the operation. */
+/* Runs a script on the model and on another side, in lockstep. 0: the same; else 1 + the index of the last step that
+ * was done when they differed, and why is said in `why`, and *group is that of the operation. */
 unsigned script_compare(const struct script *s, side_opener *open, const void *arg, int patience_ms, char why[1024],
                         unsigned *group);
 /* The smallest part of a script found in some seconds on which they still differ. */

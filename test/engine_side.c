@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The engine as a side of a script (engine_script.h), on one of its backends. How much it may complete at once, how many events are
- * reaped, how large its pool is and whether it is waited for by its descriptor, differ from run to run.
+ * The engine as a side of a script (engine_script.h), on one of its backends. How much it may complete at once, how
+ * many events are reaped, how large its pool is and whether it is waited for by its descriptor, differ from run to run.
  *
- * Beside the results it checks what holds for events: one last event each, with the message that was given; those of one
- * descriptor and direction in the order of their start; and cancelling what has ended is -ENOENT.
+ * Beside the results it checks what holds for events: one last event each, with the message that was given; those of
+ * one descriptor and direction in the order of their start; and cancelling what has ended is -ENOENT.
  */
 #include "engine_script.h"
 #include "harness.h"
@@ -103,7 +103,8 @@ static int engine_cancel(struct side *w, struct op *o)
     return unx_engine_cancel(own->e, &o->op);
 }
 
-/* Those started before it on the same descriptor and in the same direction have ended, unless this one was ended early. */
+/* Those started before it on the same descriptor and in the same direction have ended,
+ * unless this one was ended early. */
 static void check_order(struct side *w, const struct op *o, int result)
 {
     const bool early = result == -ECANCELED || result == -ETIMEDOUT || result == -EAGAIN;

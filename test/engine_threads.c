@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Plain blocking calls as a side of a script (engine_script.h): an operation that may wait has a thread of its own, which waits
- * for those before it on the same descriptor and in the same direction, and then makes the one call that blocks.
+ * Plain blocking calls as a side of a script (engine_script.h): an operation that may wait has a thread of its own,
+ * which waits for those before it on the same descriptor and in the same direction,
+ * and then makes the one call that blocks.
  *
  * All that threads share is under one lock, which the script's own thread holds but while it waits.
  */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Writing random scripts (engine_script.h): steps are thrown until one is legal, and the model does each of them at once, because
- * what is legal next depends on it. Or decisions come from bytes, until they are used up. The end of a script closes everything in an order in which blocking calls come back, too.
+ * Writing random scripts (engine_script.h): steps are thrown until one is legal, and the model does each of them at
+ * once, because what is legal next depends on it. Or decisions come from bytes, until they are used up. The end of a
+ * script closes everything in an order in which blocking calls come back, too.
  */
 #include "engine_script.h"
 #include "harness.h"

@@ -39,13 +39,17 @@ start()
     seen "$dir/server" '^listening$'
 }
 
+# HARNESS_SLOWER in the environment: everything may take longer.
+patience=1
+[ -z "${HARNESS_SLOWER-}" ] || patience=4
+
 # seen FILE PATTERN: the pattern is in the file, now or within 10 seconds.
 seen()
 {
     tries=0
     until grep -q -e "$2" "$1"; do
         tries=$((tries + 1))
-        if [ "$tries" -gt 200 ]; then
+        if [ "$tries" -gt $((200 * patience)) ]; then
             echo "# $1 has no line like: $2"
             return 1
         fi
@@ -76,7 +80,7 @@ client()
 {
     name=$1
     shift
-    timeout 10 "$bin/example_$name" "$@"
+    timeout $((10 * patience)) "$bin/example_$name" "$@"
 }
 
 descriptors()

@@ -2,9 +2,9 @@
 /*
  * The server of the test of handing over under load (handover_server.h).
  *
- * One request is read, answered, and only then the next one is read: so between two rounds of the loop nothing is in its
- * hands but replies that found no room, and these are part of the state. No check may be lost in a process that nobody
- * waits for: what does not hold is written into the shared memory.
+ * One request is read, answered, and only then the next one is read: so between two rounds of the loop nothing is in
+ * its hands but replies that found no room, and these are part of the state. No check may be lost in a process that
+ * nobody waits for: what does not hold is written into the shared memory.
  */
 #include "handover_server.h"
 

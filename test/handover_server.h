@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A server that upgrades itself, for the test of handing over under load: the same program, run again by itself with exec(3).
- * It numbers what it answers, and the numbers go on through all upgrades. How an upgrade has to fail is said in shared
- * memory.
+ * A server that upgrades itself, for the test of handing over under load: the same program, run again by itself with
+ * exec(3). It numbers what it answers, and the numbers go on through all upgrades. How an upgrade has to fail is said
+ * in shared memory.
  */
 #ifndef TEST_HANDOVER_SERVER_H
 #define TEST_HANDOVER_SERVER_H

@@ -68,9 +68,14 @@ const struct test_case *harness_case(void)
     return running;
 }
 
-int harness_slow(void)
+int harness_sanitized(void)
 {
     return SANITIZED;
+}
+
+int harness_slow(void)
+{
+    return SANITIZED || getenv("HARNESS_SLOWER") != NULL;
 }
 
 /* One write(2) per line, so that lines of several processes do not mix. */
@@ -242,7 +247,7 @@ int harness_wait(pid_t pid)
 static unsigned time_of(const struct test_case *c)
 {
     const char *const ms = getenv("HARNESS_MS");
-    return ms != NULL ? (unsigned)atoi(ms) : (c->seconds ? c->seconds : 20) * (SANITIZED ? 3000u : 1000u);
+    return ms != NULL ? (unsigned)atoi(ms) : (c->seconds ? c->seconds : 20) * (harness_slow() ? 3000u : 1000u);
 }
 
 /* 0, or HARNESS_HANG. SIGCHLD is blocked, so that none is lost between looking and waiting. */
@@ -332,6 +337,9 @@ static int run_case(const struct test_case *c, size_t number)
     const int ok = skipped || how == c->expect;
     if (!skipped && (how || !ok))
         NOTE("%s %s, as %s", c->name, say(how), ok ? "it must" : "it must not");
+    /* For who watches processes from outside, as valgrind does. */
+    if (getenv("HARNESS_PROCESSES"))
+        NOTE("process %d: %s %s", (int)pid, c->name, say(how));
     printf("%s %zu - %s%s%s\n", ok ? "ok" : "not ok", number, c->name, skipped ? " # SKIP " : "",
            skipped ? report->reason : "");
     fflush(stdout);

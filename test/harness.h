@@ -4,7 +4,8 @@
  *
  * Promises: a case that crashes, hangs, leaks a descriptor, changes the umask or the working directory, or lets a
  * SIGPIPE through is noticed, whatever else it does; the next case starts from a clean process. Cases that must
- * fail keep the harness honest. Output is TAP (testanything.org), details are lines that start with "# ".
+ * fail keep the harness honest. Output is TAP (testanything.org), details are lines that start with "# ". With
+ * HARNESS_PROCESSES in the environment one says which process each case was, and how it ended.
  */
 #ifndef HARNESS_H
 #define HARNESS_H
@@ -24,7 +25,7 @@ struct test_case {
     const char *name;
     void (*run)(void);
     int expect;       /* 0: passes; else it has to fail in exactly this way */
-    unsigned seconds; /* 0: 20; sanitizer builds get three times that */
+    unsigned seconds; /* 0: 20; three times that where harness_slow() */
 };
 
 /* clang-format off */
@@ -76,8 +77,9 @@ int harness_nfds(void);
 pid_t harness_fork(void (*child)(void *), void *arg);
 int harness_wait(pid_t pid);
 
-/* Is this a build or a run in which time means little: a sanitizer? */
+/* Is this a build or a run in which time means little: a sanitizer, or HARNESS_SLOWER in the environment? */
 int harness_slow(void);
+int harness_sanitized(void); /* by a sanitizer alone */
 
 void harness_fail(const char *file, int line, const char *fmt, ...) __attribute__((noreturn, format(printf, 3, 4)));
 void harness_skip(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));

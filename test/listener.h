@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of listeners share: opening one at a path, seeing who answers there, and counting what is in a directory. */
+/* What the tests of listeners share: opening one at a path, seeing who answers there,
+ * and counting what is in a directory. */
 #ifndef TEST_LISTENER_H
 #define TEST_LISTENER_H
 
@@ -70,6 +71,23 @@ static inline bool leads_to(int type, const char *path, struct unx_listener *l)
     }
     close(client);
     return conn >= 0;
+}
+
+/* Another way of getting a path, with the usual calls. Returns a listening descriptor or a negative errno value. */
+static inline int bind_and_listen(const char *path)
+{
+    const int fd = raw_try_bind(SOCK_STREAM, raw_path(path));
+    if (fd >= 0) {
+        CHECK_INT(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+        CHECK_INT(listen(fd, 64), 0);
+    }
+    return fd;
+}
+
+static inline int unlink_and_bind(const char *path)
+{
+    unlink(path);
+    return bind_and_listen(path);
 }
 
 /* Names in a directory; a test that leaves none but its own proves that no temporary name or lock file stays behind. */

@@ -2,15 +2,18 @@
 /*
  * The kernel's own calls, for tests (raw.h).
  *
- * What surprised us: a timer of setitimer(2) would be the one of alarm(2), under which each case runs, so the signals of
- * raw_signals_start() come from a timer of their own. A pipe tells best whether a descriptor is really gone: one that is
- * still queued on some socket keeps it open, though no table lists it.
+ * What surprised us: a timer of setitimer(2) would be the one of alarm(2), under which each case runs, so the signals
+ * of raw_signals_start() come from a timer of their own. A pipe tells best whether a descriptor is really gone: one
+ * that is still queued on some socket keeps it open, though no table lists it.
  */
 #include "raw.h"
 #include "harness.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
@@ -307,10 +310,33 @@ void raw_sleep(unsigned ms)
     }
 }
 
+size_t raw_allocated(void)
+{
+#if defined(__GLIBC__)
+    const struct mallinfo2 i = mallinfo2();
+    return i.uordblks + i.hblkhd;
+#else
+    return 0;
+#endif
+}
+
 bool raw_under_valgrind(void)
 {
     const char *preloaded = getenv("LD_PRELOAD");
     return preloaded != NULL && strstr(preloaded, "vgpreload") != NULL;
+}
+
+bool raw_lacks(const char *fault)
+{
+    const char *faults = getenv("HARNESS_LACKS");
+    return faults != NULL && strstr(faults, fault) != NULL;
+}
+
+void raw_need_socket_calls(void)
+{
+#if defined(__i386__) || defined(__s390__) || defined(__sparc__) || defined(__m68k__)
+    SKIP("socketcall(2) hides from a filter what is called");
+#endif
 }
 
 void raw_need_quiet(void)
@@ -318,6 +344,14 @@ void raw_need_quiet(void)
     const char *by = getenv("UNX_DISTURBED");
     if (by != NULL) {
         SKIP("disturbed by %s", by);
+    }
+}
+
+void raw_need_descriptors(void)
+{
+    const char *preloaded = getenv("LD_PRELOAD");
+    if (preloaded != NULL && strstr(preloaded, "libconditions_no_descriptor") != NULL) {
+        SKIP("calls are made with no descriptor first");
     }
 }
 

@@ -38,7 +38,8 @@ int raw_get(int fd, int option);
 /* Does this kernel know such an option at all? */
 bool raw_knows(int option);
 
-/* Skips the case if this kernel, or a filter, has no such system call. It is made with arguments that can do nothing. */
+/* Skips the case if this kernel, or a filter, has no such system call.
+ * It is made with arguments that can do nothing. */
 void raw_need_call(long number, const char *name);
 
 /* One sendmsg(2) with descriptors; returns its result or a negative errno value. */
@@ -85,7 +86,8 @@ bool raw_pipe_ended(int read_end);
 /* As accept4(2) with SOCK_CLOEXEC. */
 int raw_accept(int listener);
 
-/* A TCP socket with unsent data, whose last close sleeps for two seconds (SO_LINGER). Its peer, *keep, reads nothing. */
+/* A TCP socket with unsent data, whose last close sleeps for two seconds (SO_LINGER).
+ * Its peer, *keep, reads nothing. */
 int raw_lingering(int *keep);
 
 /* Closes an AF_UNIX socket made for the purpose, which lets the kernel collect sockets nobody can reach any more. */
@@ -101,16 +103,32 @@ void raw_run_last(void);
 int64_t raw_now(void);
 void raw_sleep(unsigned ms);
 
+/* Bytes that the allocator has given out; 0: this C library does not say. */
+size_t raw_allocated(void);
+
 /* Does valgrind run this program? Its stacks are others, and a 1 kHz signal leaves it no time for large buffers. */
 bool raw_under_valgrind(void);
 
-/* Skips the case where somebody interrupts or stops every process all the time (test/conditions): it is about when a signal
- * of its own comes, or how little time something takes. */
+/* Was this fault of an emulator found, by name in HARNESS_LACKS of the environment? See cross/linux/emulator.c. */
+bool raw_lacks(const char *fault);
+
+/* Skips the case where the calls of sockets are one, socketcall(2): a filter of system calls cannot tell them apart. */
+void raw_need_socket_calls(void);
+
+/* Skips the case where somebody interrupts or stops every process all the time (test/conditions): it is about when a
+ * signal of its own comes, or how little time something takes. */
 void raw_need_quiet(void);
+
+/* Skips the case where each call is first made with too few descriptors (test/conditions), because what the library
+ * then leaves as it is, or that somebody stands before it, shows. */
+void raw_need_descriptors(void);
 
 /* A 1 kHz SIGUSR1, handled without SA_RESTART (and on an alternate stack, if the thread has one), until
  * raw_signals_stop(), which returns how many there were. */
 void raw_signals_start(void);
 unsigned raw_signals_stop(void);
+
+/* Stops it, and more than so many came; where time means little, one is enough. */
+void raw_signals_came(unsigned usual);
 
 #endif

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,8 +53,8 @@ struct raw_addr raw_padded(struct raw_addr a)
 static char *text(void)
 {
     static char texts[4][2048];
-    static unsigned next;
-    return texts[next++ % 4];
+    static atomic_uint next; /* threads ask, too */
+    return texts[atomic_fetch_add(&next, 1) % 4];
 }
 
 const char *raw_file(const char *name)
@@ -170,6 +171,11 @@ void raw_took(int64_t start, int64_t want)
     const int64_t slack = harness_slow() ? 2000 : 500;
     if (took < want - 1 || took > want + slack)
         harness_fail(__FILE__, __LINE__, "took %lld ms, want %lld", (long long)took, (long long)want);
+}
+
+void raw_signals_came(unsigned usual)
+{
+    CHECK(raw_signals_stop() > (harness_slow() ? 0 : usual));
 }
 
 int raw_option(int fd, int option)

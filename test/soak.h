@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The soak of the engine: two processes, each with an engine, exchange numbered messages over many connections, while operations
- * are cancelled, late, and closed over at random. Both count; what they counted is compared when a connection is over.
+ * The soak of the engine: two processes, each with an engine, exchange numbered messages over many connections, while
+ * operations are cancelled, late, and closed over at random.
+ * Both count; what they counted is compared when a connection is over.
  *
- * A message may be missing only if it was still queued when its receiver closed. Who has seen the end of a connection has seen all
- * that was sent.
+ * A message may be missing only if it was still queued when its receiver closed. Who has seen the end of a connection
+ * has seen all that was sent.
  */
 #ifndef TEST_SOAK_H
 #define TEST_SOAK_H

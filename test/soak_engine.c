@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * soak_engine SECONDS BACKEND [CONNECTIONS]: the soak (soak.h) on io_uring, epoll or poll. Prints what both processes counted, and
- * fails if a message, a descriptor or an operation was lost.
+ * soak_engine SECONDS BACKEND [CONNECTIONS]: the soak (soak.h) on io_uring, epoll or poll. Prints what both processes
+ * counted, and fails if a message, a descriptor or an operation was lost.
  */
 #include "raw.h"
 #include "soak.h"

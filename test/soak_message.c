@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The messages of the soak (soak.h): a head that says which connection, which number and which descriptors, and a pattern.
+ * The messages of the soak (soak.h): a head that says which connection, which number and which descriptors,
+ * and a pattern.
  *
- * On a stream one message is sent at a time, because a part of it may go before it is cancelled or late: then the rest is sent by
- * another operation, without its descriptors.
+ * On a stream one message is sent at a time, because a part of it may go before it is cancelled or late: then the rest
+ * is sent by another operation, without its descriptors.
  */
 #include "raw.h"
 #include "soak.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * One process of the soak (soak.h): a tick each millisecond starts, cancels and closes things at random; events do the rest.
+ * One process of the soak (soak.h): a tick each millisecond starts, cancels and closes things at random;
+ * events do the rest.
  */
 #include "soak.h"
 

@@ -232,7 +232,7 @@ static void check_under_signals(int (*accept_one)(int server))
     const int64_t start = raw_now();
     CHECK_INT(accept_one(server), -EAGAIN);
     raw_took(start, 300);
-    CHECK(raw_signals_stop() > 20);
+    raw_signals_came(20);
     close(server);
 }
 
@@ -251,8 +251,8 @@ static void check_late_signal(int (*accept_one)(int server))
     struct raw_addr at;
     const int server = server_at(SOCK_STREAM, 0, &at);
     CHECK_INT(unx_set_timeout(server, UNX_RECV, harness_slow() ? 4000 : 1500), 0);
-    const timer_t t = one_signal(harness_slow() ? 3900 : 1400);
     const int64_t start = raw_now();
+    const timer_t t = one_signal(harness_slow() ? 3900 : 1400);
     CHECK_INT(accept_one(server), -EAGAIN);
     raw_took(start, harness_slow() ? 4000 : 1500);
     CHECK_INT(signals, 1);
@@ -268,6 +268,7 @@ static void timeout_with_one_late_signal(void)
 
 static void naive_timeout_with_one_late_signal(void)
 {
+    raw_need_quiet(); /* with many of them it hangs instead */
     check_late_signal(accept_again_and_again);
 }
 
@@ -290,7 +291,7 @@ static void signals_are_survived(void)
         const pid_t child = harness_fork(connect_late, &at);
         raw_signals_start();
         const int fd = accept_unx(server);
-        CHECK(raw_signals_stop() > 20);
+        raw_signals_came(20);
         CHECK(fd >= 0);
         close(fd);
         close(server);
@@ -303,8 +304,8 @@ static void signals_end_the_wait_if_asked(void)
     raw_need_quiet();
     struct raw_addr at;
     const int server = server_at(SOCK_STREAM, 0, &at);
-    const timer_t t = one_signal(100);
     const int64_t start = raw_now();
+    const timer_t t = one_signal(100);
     CHECK_INT(QUIET(unx_accept(server, UNX_INTR, NULL)), -EINTR);
     raw_took(start, 100);
     timer_delete(t);

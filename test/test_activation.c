@@ -333,7 +333,7 @@ static void random_child(void *arg)
 {
     static const char letters[] = "0123456789::-+ abx\\\n\x80";
     struct unx_activated got[7];
-    unsigned long seed = 1;
+    uint64_t seed = 1;
     unsigned adopted = 0;
     (void)arg;
     every_kind();
@@ -342,10 +342,10 @@ static void random_child(void *arg)
         announce(1 + (unsigned)round % 7, NULL);
         for (unsigned v = 0; v < 3; v++) {
             char text[16];
-            seed = seed * 6364136223846793005ul + 1442695040888963407ul;
+            seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
             const unsigned len = (unsigned)(seed >> 60);
             for (unsigned i = 0; i < len; i++) {
-                seed = seed * 6364136223846793005ul + 1442695040888963407ul;
+                seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
                 text[i] = letters[(seed >> 33) % (sizeof letters - 1)];
             }
             text[len] = 0;

@@ -13,9 +13,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <unx/unx.h>
 
@@ -204,84 +202,6 @@ static void abstract_names_are_per_type(void)
     close(packets);
 }
 
-/* ---- socat, which uses exact lengths ---- */
-
-static pid_t start(const char *const argv[], int in, int out)
-{
-    const pid_t pid = fork();
-    CHECK(pid >= 0);
-    if (pid == 0) {
-        dup2(in, 0);
-        dup2(out, 1);
-        execvp(argv[0], (char **)(uintptr_t)argv);
-        _exit(127);
-    }
-    return pid;
-}
-
-static void need_socat(void)
-{
-    if (access("/usr/bin/socat", X_OK) && access("/bin/socat", X_OK))
-        SKIP("socat is not installed");
-}
-
-static void exchange(int fd, const char *text)
-{
-    struct iovec iov = {(void *)(uintptr_t)text, strlen(text)};
-    struct unx_msg m = {.iov = &iov, .niov = 1};
-    CHECK_INT(unx_send(fd, &m, 0), 1);
-    char answer[64];
-    iov = (struct iovec){answer, sizeof answer};
-    m = (struct unx_msg){.iov = &iov, .niov = 1};
-    CHECK_INT(unx_wait(fd, 1 /* POLLIN */, 5000) & 1, 1);
-    CHECK_INT(unx_recv(fd, &m, 0), 1);
-    CHECK_MEM(answer, m.len, text, strlen(text));
-}
-
-static void abstract_client_of_socat(void)
-{
-    need_socat();
-    char listen_at[128];
-    const char *name = raw_name("socat-server");
-    snprintf(listen_at, sizeof listen_at, "ABSTRACT-LISTEN:%s,type=5", name);
-    const char *const argv[] = {"socat", listen_at, "EXEC:cat", NULL};
-    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    const pid_t pid = start(argv, null, null);
-    struct unx_addr a;
-    CHECK_INT(unx_addr_abstract(&a, name, strlen(name)), 0);
-    int fd = -1;
-    for (int i = 0; i < 500 && (fd = unx_connect(SOCK_SEQPACKET, 0, NULL, &a, 1000)) == -ECONNREFUSED; i++)
-        raw_sleep(10);
-    CHECK(fd >= 0);
-    exchange(fd, "through socat");
-    close(fd);
-    close(null);
-    CHECK_INT(waitpid(pid, NULL, 0), pid);
-}
-
-static void abstract_server_of_socat(void)
-{
-    need_socat();
-    char connect_to[128];
-    const char *name = raw_name("socat-client");
-    snprintf(connect_to, sizeof connect_to, "ABSTRACT-CONNECT:%s,type=5", name);
-    struct unx_addr a;
-    CHECK_INT(unx_addr_abstract(&a, name, strlen(name)), 0);
-    const int server = unx_listen(SOCK_SEQPACKET, 0, &a, 4, UNX_MODE_UMASK);
-    CHECK(server >= 0);
-    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    const char *const argv[] = {"socat", connect_to, "EXEC:cat", NULL};
-    const pid_t pid = start(argv, null, null);
-    CHECK_INT(unx_wait(server, 1 /* POLLIN */, 5000) & 1, 1);
-    const int fd = unx_accept(server, 0, NULL);
-    CHECK(fd >= 0);
-    exchange(fd, "back from socat");
-    close(fd);
-    close(server);
-    close(null);
-    CHECK_INT(waitpid(pid, NULL, 0), pid);
-}
-
 /* ---- no name ---- */
 
 static void unnamed(void)
@@ -420,8 +340,6 @@ int main(int argc, char **argv)
         {"naive_abstract_by_strlen", naive_abstract_by_strlen, HARNESS_FAIL, 0},
         {"naive_abstract_by_sizeof", naive_abstract_by_sizeof, HARNESS_FAIL, 0},
         CASE(abstract_names_are_per_type),
-        CASE(abstract_client_of_socat),
-        CASE(abstract_server_of_socat),
         CASE(unnamed),
         CASE(unnamed_sender),
         CASE(autobind),

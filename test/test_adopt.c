@@ -107,6 +107,7 @@ static void no_room_for_a_listener(void)
 /* From here on no kernel knows SO_PASSPIDFD. */
 static void become_old(void)
 {
+    raw_need_socket_calls();
     const struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setsockopt, 0, 3),

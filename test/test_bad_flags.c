@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Flags that a call does not list, each bit of them, alone and beside all that it does list; types, times and choices that
- * do not exist. Always -EINVAL, before anything was made.
+ * Flags that a call does not list, each bit of them, alone and beside all that it does list; types, times and choices
+ * that do not exist. Always -EINVAL, before anything was made.
  */
 #include "message.h"
 #include "raw_addr.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Bad descriptors, to every call that takes one: one that is not open, one that is no socket, one of another family. The
- * answer is the errno value that the header promises, and nothing is left open, which the harness looks at. Flags, types
- * and times are in test_bad_flags.c; pointers, sizes and messages in test_bad_message.c.
+ * Bad descriptors, to every call that takes one: one that is not open, one that is no socket, one of another family.
+ * The answer is the errno value that the header promises, and nothing is left open, which the harness looks at. Flags,
+ * types and times are in test_bad_flags.c; pointers, sizes and messages in test_bad_message.c.
  */
 #include "message.h"
 #include "raw_addr.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Bad pointers, sizes, reserved words and addresses: a NULL where none is allowed, a length that no memory has, a message
- * that contradicts itself. -EINVAL or what the header says; nothing sent, nothing received, nothing left open.
+ * Bad pointers, sizes, reserved words and addresses: a NULL where none is allowed, a length that no memory has, a
+ * message that contradicts itself. -EINVAL or what the header says; nothing sent, nothing received, nothing left open.
  */
 #include "message.h"
 #include "raw_addr.h"
@@ -355,7 +355,7 @@ static void control_cut_short(void)
             CHECK_INT(unx_send_many(s[0], &m, 1, UNX_DONTWAIT), -EINVAL);
             check_nothing(s[1]);
         }
-        CHECK_INT(m.control_max, 16);
+        CHECK_INT(m.control_max, sizeof(struct cmsghdr));
         m.control_max = 0;
         CHECK_INT(unx_send(s[0], &m, 0), 1);
         check_arrived(s[1], data, sizeof data);

@@ -72,7 +72,8 @@ static unsigned send_on(int fd, struct outgoing *o, unsigned sent, unsigned flag
     return sent + (unsigned)r - 1;
 }
 
-/* With a buffer that is smaller than two of them, messages go in part again and again, the first of a call and others. */
+/* With a buffer that is smaller than two of them, messages go in part again and again,
+ * the first of a call and others. */
 static void parts(void)
 {
     int s[2];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Names that are in use, in the file system and elsewhere: what is there already stays, whoever put it there, and a failure
- * leaves no file. (The mode of a new file: test_bind_mode.c.)
+ * Names that are in use, in the file system and elsewhere: what is there already stays, whoever put it there, and a
+ * failure leaves no file. (The mode of a new file: test_bind_mode.c.)
  */
 #include "bind.h"
 

@@ -41,6 +41,35 @@ static void check_modes(mode_t mask)
     umask(before);
 }
 
+/* Without the descriptors that widening takes it is not bound at all, and can be later. */
+static void nothing_is_bound_that_cannot_be_widened(void)
+{
+    if (!raw_limit_works()) {
+        SKIP("limits of open descriptors are not heard of here");
+    }
+    static const mode_t modes[] = {0200, 0600, 0666};
+    for (unsigned i = 0; i < 3; i++) {
+        struct unx_addr a;
+        const char *const path = raw_file("s");
+        const int fd = raw_socket(SOCK_DGRAM);
+        CHECK_INT(unx_addr_path(&a, path), 0);
+        const mode_t before = umask(0777);
+        int r = -EMFILE;
+        for (unsigned n = 0; r == -EMFILE; n++) {
+            ROW("mode %04o, with %u", modes[i], n);
+            raw_limit(n);
+            r = QUIET(unx_bind_to(fd, &a, modes[i]));
+            raw_unlimit();
+            CHECK_INT(access(path, F_OK), r == 0 ? 0 : -1);
+        }
+        umask(before);
+        CHECK_INT(r, 0);
+        CHECK_INT(mode_of(path), modes[i]);
+        CHECK_INT(unlink(path), 0);
+        close(fd);
+    }
+}
+
 static void exact_mode_under_every_umask(void)
 {
     check_modes(0);
@@ -225,6 +254,7 @@ int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
         CASE(exact_mode_under_every_umask),
+        CASE(nothing_is_bound_that_cannot_be_widened),
         CASE(exact_mode_without_privilege),
         CASE(never_wider_where_others_rename),
         CASE(wrong_modes),

@@ -42,7 +42,8 @@ static int recv_plain(int fd, struct unx_msg *m, unsigned flags)
     return unx_recv(fd, m, flags | UNX_PLAIN);
 }
 
-/* What the peek said, the receive has to say again; but a reset is told once, so it may be the peek that heard of it. */
+/* What the peek said, the receive has to say again;
+ * but a reset is told once, so it may be the peek that heard of it. */
 static int recv_after_peek(int fd, struct unx_msg *m, unsigned flags)
 {
     char data[64];

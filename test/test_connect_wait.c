@@ -148,14 +148,14 @@ static void check_busy_server(connector *connect_to)
 {
     for (unsigned flags = 0; flags <= UNX_NONBLOCK; flags++) {
         struct full f = full_server(SOCK_STREAM);
-        const pid_t child = harness_fork(accept_late, &f);
         const int64_t start = raw_now(), cpu = cpu_us();
+        const pid_t child = harness_fork(accept_late, &f);
         const int fd = connect_to(&f.addr, flags, 10000);
         const int64_t used = cpu_us() - cpu;
         CHECK(fd >= 0);
         raw_took(start, 300);
         NOTE("used %lld us of the processor in 300 ms", (long long)used);
-        CHECK(used < (harness_slow() ? 30000 : 3000));
+        CHECK(used < (harness_sanitized() || raw_under_valgrind() ? 30000 : 3000));
         CHECK_INT(raw_nonblock(fd), flags != 0);
         struct timeval tv;
         socklen_t len = sizeof tv;
@@ -181,6 +181,8 @@ static void naive_busy_server_in_progress(void)
 
 static void naive_busy_server_by_trying(void)
 {
+    if (harness_slow() && !harness_sanitized())
+        SKIP("who tries again and again uses little where others use the processor");
     check_busy_server(naive_retry);
 }
 
@@ -249,6 +251,9 @@ static bool one_round(connector *connect_to)
     pthread_kill(a.thread, SIGUSR1);
     CHECK(fd >= 0);
     close(fd);
+    for (const int64_t start = raw_now(); harness_slow() && !a.done; raw_sleep(5))
+        if (raw_now() - start > 10000)
+            SKIP("others want the processor all the time");
     CHECK_INT(pthread_join(a.thread, NULL), 0);
     const bool gave_up = a.fd < 0;
     if (!gave_up) {
@@ -276,10 +281,11 @@ static void check_lost_wake_up(connector *connect_to)
     CPU_ZERO(&cpus);
     CPU_SET(sched_getcpu(), &cpus);
     CHECK_INT(sched_setaffinity(0, sizeof cpus, &cpus), 0);
-    int lost = 0;
-    for (int i = 0; i < 30; i++)
+    /* Where others want that processor, too, the first one waits long for its turn. */
+    int lost = 0, rounds = 0;
+    for (const int64_t start = raw_now(); rounds < 30 && raw_now() - start < 10000; rounds++)
         lost += one_round(connect_to);
-    NOTE("in %d of 30 rounds the first one was woken for nothing", lost);
+    NOTE("in %d of %d rounds the first one was woken for nothing", lost, rounds);
     if (lost == 0)
         SKIP("no wake-up was lost on this kernel");
 }
@@ -319,7 +325,7 @@ static void check_deadline_under_signals(connector *connect_to)
     const int64_t start = raw_now();
     CHECK_INT(connect_to(&f.addr, 0, 400), -ETIMEDOUT);
     raw_took(start, 400);
-    CHECK(raw_signals_stop() > 20);
+    raw_signals_came(20);
     close_full(&f);
 }
 
@@ -350,11 +356,11 @@ static void room_under_signals(void)
     static const int times[] = {-1, 20000};
     for (int i = 0; i < 2; i++) {
         struct full f = full_server(SOCK_STREAM);
+        const int64_t start = raw_now();
         const pid_t child = harness_fork(accept_later, &f);
         raw_signals_start();
-        const int64_t start = raw_now();
         const int fd = connect_unx(&f.addr, 0, times[i]);
-        CHECK(raw_signals_stop() > 20);
+        raw_signals_came(20);
         CHECK(fd >= 0);
         raw_took(start, 300);
         close(fd);
@@ -376,8 +382,8 @@ static void server_stops_meanwhile(void)
 {
     struct full f = full_server(SOCK_SEQPACKET);
     pthread_t t;
-    CHECK_INT(pthread_create(&t, NULL, shut_down_and_accept, &f), 0);
     const int64_t start = raw_now();
+    CHECK_INT(pthread_create(&t, NULL, shut_down_and_accept, &f), 0);
     CHECK_INT(QUIET(unx_connect(SOCK_SEQPACKET, 0, NULL, &f.addr, 10000)), -ECONNREFUSED);
     raw_took(start, 150);
     CHECK_INT(pthread_join(t, NULL), 0);
@@ -392,7 +398,7 @@ int main(int argc, char **argv)
         CASE(busy_server),
         {"naive_busy_server_in_progress", naive_busy_server_in_progress, HARNESS_FAIL, 0},
         {"naive_busy_server_by_trying", naive_busy_server_by_trying, HARNESS_FAIL, 0},
-        CASE(lost_wake_up),
+        {"lost_wake_up", lost_wake_up, 0, 60},
         {"naive_lost_wake_up", naive_lost_wake_up, HARNESS_FAIL, 0},
         CASE(deadline_under_signals),
         {"naive_deadline_under_signals", naive_deadline_under_signals, HARNESS_HANG, 4},

@@ -84,7 +84,7 @@ static void as_the_kernel_lays_it_out(void)
     c = CMSG_NXTHDR(&h, c);
     CHECK(c != NULL && c->cmsg_len == CMSG_LEN(12) && c->cmsg_type == SCM_CREDENTIALS);
     /* Padding is not what was in the buffer before. */
-    CHECK_MEM((char *)CMSG_DATA(c) + 12, 4, "\0\0\0\0", 4);
+    CHECK_MEM((char *)CMSG_DATA(c) + 12, CMSG_ALIGN(12) - 12, "\0\0\0\0", CMSG_ALIGN(12) - 12);
     c = CMSG_NXTHDR(&h, c);
     CHECK(c != NULL && c->cmsg_len == CMSG_LEN(5) && c->cmsg_level == 4711);
     CHECK_MEM((char *)CMSG_DATA(c) + 5, 3, "\0\0\0", 3);
@@ -205,8 +205,9 @@ static void every_truncation(void)
 static void lying_lengths(void)
 {
     const size_t first = unx_control_space(8);
-    const size_t lies[] = {0,        1,          CMSG_LEN(0) - 1, SIZE_MAX,        SIZE_MAX - 7, SIZE_MAX - 15,
-                           1u << 31, 0x7fffffff, 0xffffffff,      (size_t)1 << 63, 4096};
+    const size_t lies[] = {
+        0,          1,          CMSG_LEN(0) - 1,         SIZE_MAX, SIZE_MAX - 7, SIZE_MAX - 15, 1u << 31,
+        0x7fffffff, 0xffffffff, SIZE_MAX - SIZE_MAX / 2, 4096};
     char buf[256];
     const size_t len = write_three(buf, sizeof buf);
     for (unsigned i = 0; i < sizeof lies / sizeof *lies; i++) {

@@ -2,8 +2,8 @@
 /*
  * Datagram sockets: their name, the peer they choose, and the end, which only they themselves can make.
  *
- * What surprised us (Linux 6.18): behind its own shutdown a datagram socket says nothing that would tell an empty packet
- * from the end, and how many bytes are queued is said of the next packet alone.
+ * What surprised us (Linux 6.18): behind its own shutdown a datagram socket says nothing that would tell an empty
+ * packet from the end, and how many bytes are queued is said of the next packet alone.
  */
 #include "message.h"
 #include "raw_addr.h"

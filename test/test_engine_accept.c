@@ -107,7 +107,8 @@ static void a_burst(struct unx_engine *e)
     }
 }
 
-/* How it is told that the table is full, and how often, and at what price; then there is room again, and nobody new comes. */
+/* How it is told that the table is full, and how often, and at what price;
+ * then there is room again, and nobody new comes. */
 static void a_full_table(struct unx_engine *e)
 {
     if (!raw_limit_works()) {
@@ -221,8 +222,8 @@ static void one_that_finds_no_room(struct unx_engine *e)
     }
 }
 
-/* The error is the one that unx_accept() returns when it waits (accept(2) says EAGAIN for ever when it does not); who was in
- * the backlog comes before. */
+/* The error is the one that unx_accept() returns when it waits (accept(2) says EAGAIN for ever when it does not); who
+ * was in the backlog comes before. */
 static void a_listener_that_is_stopped(struct unx_engine *e)
 {
     for (unsigned t = 0; t < 2; t++) {

@@ -225,7 +225,8 @@ static void those_who_stay(struct unx_engine *e)
     }
 }
 
-/* A copy of the socket lives on, here and in a message: that is not the engine's business, and it hears nothing from it. */
+/* A copy of the socket lives on, here and in a message: that is not the engine's business,
+ * and it hears nothing from it. */
 static void a_copy_lives_on(struct unx_engine *e)
 {
     for (int how = 0; how < 2; how++) {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Receiving through the engine means what receiving means: the conformance script on every backend, by single receives and by
- * standing ones.
+ * Receiving through the engine means what receiving means: the conformance script on every backend, by single receives
+ * and by standing ones.
  *
- * What surprised us: a standing receive that brings one message is the hardest way, because all that the backend has taken too
- * early shows as lost; so there is one whose pool is a single buffer, and that is cancelled after each message.
+ * What surprised us: a standing receive that brings one message is the hardest way, because all that the backend has
+ * taken too early shows as lost; so there is one whose pool is a single buffer,
+ * and that is cancelled after each message.
  */
 #include "conformance.h"
 #include "engine.h"

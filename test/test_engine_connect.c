@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Connecting: a full backlog is waited for, once, in time and at no cost; every error is that of unx_connect(); what was made
- * for it is gone when it fails.
+ * Connecting: a full backlog is waited for, once, in time and at no cost; every error is that of unx_connect(); what
+ * was made for it is gone when it fails.
  */
 #include "engine.h"
 

@@ -2,8 +2,8 @@
 /*
  * Datagrams: sources and destinations, a receiver that is full, and an end that only one's own side can make.
  *
- * What surprised us (Linux 6.18): to a sender that is not connected, poll(2) says "writable" while the receiver is full, so
- * waiting for that is a loop that never sleeps.
+ * What surprised us (Linux 6.18): to a sender that is not connected, poll(2) says "writable" while the receiver is
+ * full, so waiting for that is a loop that never sleeps.
  */
 #include "engine.h"
 

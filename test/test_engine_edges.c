@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Edges: the largest and the most scattered messages, directions that are shut, a peer that refuses, waits beside a readiness
- * that nobody wants, and a loop that never sleeps.
+ * Edges: the largest and the most scattered messages, directions that are shut, a peer that refuses, waits beside a
+ * readiness that nobody wants, and a loop that never sleeps.
  */
 #include "engine.h"
 

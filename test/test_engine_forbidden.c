@@ -95,6 +95,7 @@ static void a_ring_that_cannot_be_entered(void)
 static void no_memory_for_connections(void)
 {
     static const int errors[] = {ENFILE, ENOBUFS, ENOMEM};
+    raw_need_socket_calls();
     for (unsigned i = 0; i < 3; i++) {
         ROW("%d", errors[i]);
         struct unx_engine *e;

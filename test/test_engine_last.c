@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Exactly one last event for every operation, whatever happens to it: each kind of operation, made to wait, meets each fate.
+ * Exactly one last event for every operation, whatever happens to it: each kind of operation, made to wait,
+ * meets each fate.
  */
 #include "engine.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Sends whose success is in no hurry: the bytes go at once, the event comes with the next one or at the end of the wait, and an
- * error is told like any other.
+ * Sends whose success is in no hurry: the bytes go at once, the event comes with the next one or at the end of the
+ * wait, and an error is told like any other.
  */
 #include "engine.h"
 
@@ -229,9 +229,9 @@ static void woken(struct unx_engine *e)
     int s[2];
     raw_pair(SOCK_SEQPACKET, s);
     pthread_t t;
+    const int64_t start = raw_now();
     CHECK_INT(pthread_create(&t, NULL, wakes_later, e), 0);
     struct job out;
-    const int64_t start = raw_now();
     send_lazily(e, &out, s[0], "hello", -1);
     struct unx_event ev[4];
     const int n = QUIET(unx_engine_reap(e, ev, 4, -1));
@@ -248,7 +248,8 @@ static void woken(struct unx_engine *e)
     leave_pair(e, s);
 }
 
-/* A server that answers and then waits; a client that asks and then waits: nobody waits for ever, each event comes once. */
+/* A server that answers and then waits; a client that asks and then waits: nobody waits for ever,
+ * each event comes once. */
 static void asks(void *arg)
 {
     const int fd = *(int *)arg;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * All that a message carries, through the engine: descriptors and credentials both ways, what is cut, what is kept, raw control
- * data; and who owns what while an operation is out.
+ * All that a message carries, through the engine: descriptors and credentials both ways, what is cut, what is kept, raw
+ * control data; and who owns what while an operation is out.
  */
 #include "engine.h"
 

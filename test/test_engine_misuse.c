@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Not started: nothing is out, and nothing comes. */
@@ -287,9 +288,50 @@ static void an_operation_in_use(struct unx_engine *e)
     leave_pair(e, s);
 }
 
+static int open_event(void)
+{
+    int found = -1;
+    for (int fd = 0; fd < 64; fd++) {
+        char path[32], is[32] = "";
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        if (readlink(path, is, sizeof is - 1) > 0 && strstr(is, "eventfd") != NULL) {
+            CHECK_INT(found, -1);
+            found = fd;
+        }
+    }
+    return found;
+}
+
+/* Somebody has closed what others ring by: a post says so, and has not happened. */
+static void a_bell_that_is_gone(struct unx_engine *e)
+{
+    const int event = open_event();
+    if (event < 0) {
+        SKIP("the engine's own descriptor cannot be found here");
+    }
+    const int kept = fcntl(event, F_DUPFD_CLOEXEC, 100);
+    CHECK(kept >= 0);
+    struct unx_op op = {0};
+    close(event);
+    CHECK_INT(QUIET(unx_engine_post(e, &op, 1)), -EBADF);
+    CHECK_INT(QUIET(unx_engine_post(e, &op, 2)), -EBADF);
+    CHECK_INT(QUIET(unx_engine_wake(e)), -EBADF);
+    CHECK_INT(dup3(kept, event, O_CLOEXEC), event);
+    close(kept);
+    struct unx_event ev;
+    CHECK_INT(unx_engine_reap(e, &ev, 1, 0), 0);
+    START(unx_engine_post(e, &op, 3));
+    LAST(e, &op, 3);
+}
+
 static const struct engine_case cases[] = {
-    ENGINE_CASE(unknown_flags), ENGINE_CASE(null),        ENGINE_CASE(numbers),
-    ENGINE_CASE(messages),      ENGINE_CASE(descriptors), ENGINE_CASE(an_operation_in_use),
+    ENGINE_CASE(unknown_flags),
+    ENGINE_CASE(null),
+    ENGINE_CASE(numbers),
+    ENGINE_CASE(messages),
+    ENGINE_CASE(descriptors),
+    ENGINE_CASE(an_operation_in_use),
+    ENGINE_CASE(a_bell_that_is_gone),
 };
 
 int main(int argc, char **argv)

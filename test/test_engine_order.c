@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Order: operations on one descriptor complete as they were started, each direction by itself, whatever ends in between.
+ * Order: operations on one descriptor complete as they were started, each direction by itself,
+ * whatever ends in between.
  */
 #include "engine.h"
 
@@ -10,11 +11,6 @@
 #include <stdlib.h>
 
 #define MANY 200u
-
-static void send_number(int fd, unsigned n)
-{
-    raw_send(fd, &n, sizeof n, NULL, 0);
-}
 
 /* The next one of the receives got this packet. */
 static void got_number(struct unx_event ev, const struct job *j, unsigned n)

@@ -1,173 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The pool of standing receives: what is in a buffer stays until it is returned, and where none is left the messages wait in
- * their sockets, at no cost.
+ * The pool of standing receives: it is shared by all of them in turn, what is in a buffer stays until it is returned,
+ * and its size can be chosen.
  */
 #include "engine.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-static void send_number(int fd, unsigned n)
-{
-    raw_send(fd, &n, sizeof n, NULL, 0);
-}
-
-static struct unx_msg *get_number(struct unx_engine *e, const struct unx_op *op, unsigned n)
-{
-    return STAND_BRINGS(e, op, &n, sizeof n);
-}
-
-/* A standing receive on s[0] with all its three buffers in the caller's hands, and more queued in the socket. */
-struct starved {
-    int s[2];
-    struct unx_op op;
-    struct unx_msg *held[3];
-};
-
-static void starve(struct unx_engine *e, struct starved *v, int timeout_ms)
-{
-    *v = (struct starved){.op = {0}};
-    raw_pair(SOCK_SEQPACKET, v->s);
-    START(unx_engine_buffers(e, 3, 64));
-    START(unx_engine_recv(e, &v->op, v->s[0], NULL, UNX_STANDING, timeout_ms));
-    for (unsigned i = 0; i < 8; i++) {
-        send_number(v->s[1], i);
-    }
-    for (unsigned i = 0; i < 3; i++) {
-        v->held[i] = get_number(e, &v->op, i);
-    }
-    QUIET_FOR(e, 5);
-}
-
-static void give_all_back(struct unx_engine *e, const struct starved *v)
-{
-    for (unsigned i = 0; i < 3; i++) {
-        give_back(e, v->held[i]);
-    }
-}
-
-static void messages_wait_for_a_buffer(struct unx_engine *e)
-{
-    struct starved v;
-    starve(e, &v, -1);
-    for (unsigned i = 3; i < 8; i++) {
-        /* Not in the order in which they came. */
-        give_back(e, v.held[(i + 1) % 3]);
-        v.held[(i + 1) % 3] = get_number(e, &v.op, i);
-        QUIET_FOR(e, 2);
-    }
-    give_all_back(e, &v);
-    QUIET_FOR(e, 5);
-    send_number(v.s[1], 8);
-    give_back(e, get_number(e, &v.op, 8));
-    START(unx_engine_cancel(e, &v.op));
-    LAST(e, &v.op, -ECANCELED);
-    leave_pair(e, v.s);
-}
-
-static void waiting_for_a_buffer_costs_nothing(struct unx_engine *e)
-{
-    struct starved v;
-    starve(e, &v, -1);
-    const int64_t cpu = engine_cpu();
-    QUIET_FOR(e, 400);
-    const int64_t used = engine_cpu() - cpu;
-    NOTE("%lld us of the processor in 400 ms", (long long)used);
-    CHECK(used < (harness_slow() ? 40000 : 8000));
-    START(unx_engine_cancel(e, &v.op));
-    LAST(e, &v.op, -ECANCELED);
-    give_all_back(e, &v);
-    leave_pair(e, v.s);
-}
-
-static void starved_ones_end_too(struct unx_engine *e)
-{
-    struct starved v;
-    starve(e, &v, 50);
-    LAST(e, &v.op, -ETIMEDOUT);
-    give_all_back(e, &v);
-    QUIET_FOR(e, 5);
-    for (unsigned i = 3; i < 8; i++) {
-        check_arrived(v.s[0], &i, sizeof i);
-    }
-    leave_pair(e, v.s);
-}
-
-static void starved_ones_are_cancelled(struct unx_engine *e)
-{
-    struct starved v;
-    starve(e, &v, -1);
-    START(unx_engine_cancel(e, &v.op));
-    LAST(e, &v.op, -ECANCELED);
-    /* The next one has to wait for a buffer as well, and gets what was left. */
-    struct unx_op next = {0};
-    STAND(e, &next, v.s[0]);
-    QUIET_FOR(e, 5);
-    give_all_back(e, &v);
-    for (unsigned i = 3; i < 8; i++) {
-        give_back(e, get_number(e, &next, i));
-    }
-    START(unx_engine_cancel(e, &next));
-    LAST(e, &next, -ECANCELED);
-    leave_pair(e, v.s);
-}
-
-static void starved_ones_are_closed(struct unx_engine *e)
-{
-    struct starved v;
-    starve(e, &v, -1);
-    struct unx_op closing = {0};
-    START(unx_engine_close(e, &closing, v.s[0]));
-    LAST(e, &v.op, -ECANCELED);
-    LAST(e, &closing, 0);
-    /* What was received is still there, though its socket is not. */
-    for (unsigned i = 0; i < 3; i++) {
-        CHECK_MEM(v.held[i]->iov[0].iov_base, v.held[i]->len, &i, sizeof i);
-    }
-    give_all_back(e, &v);
-    leave(e, v.s[1]);
-}
-
-static void starved_ones_see_the_end_last(struct unx_engine *e)
-{
-    struct starved v;
-    starve(e, &v, -1);
-    close(v.s[1]);
-    QUIET_FOR(e, 10);
-    for (unsigned i = 3; i < 8; i++) {
-        give_back(e, v.held[i % 3]);
-        v.held[i % 3] = get_number(e, &v.op, i);
-    }
-    give_all_back(e, &v);
-    LAST(e, &v.op, 0);
-    leave(e, v.s[0]);
-}
-
-/* Who waits for a buffer holds nobody up who needs none. */
-static void others_go_on(struct unx_engine *e)
-{
-    struct starved v;
-    starve(e, &v, -1);
-    int s[2];
-    raw_pair(SOCK_SEQPACKET, s);
-    struct job in, out, back;
-    struct unx_op timer = {0};
-    job_recv_any(e, &in, s[0]);
-    raw_send(s[1], "x", 1, NULL, 0);
-    JOB_GETS(e, &in, "x");
-    job_send_text(e, &out, v.s[0], "the other direction");
-    JOB_LAST(e, &out, 1);
-    job_recv_any(e, &back, v.s[1]);
-    JOB_GETS(e, &back, "the other direction");
-    START(unx_engine_timer(e, &timer, 5));
-    LAST(e, &timer, 0);
-    START(unx_engine_cancel(e, &v.op));
-    LAST(e, &v.op, -ECANCELED);
-    give_all_back(e, &v);
-    leave_pair(e, s);
-    leave_pair(e, v.s);
-}
 
 /* Many sockets, few buffers, given back in any order: everything comes, in order, once. */
 static void a_pool_is_shared(struct unx_engine *e)
@@ -239,7 +77,7 @@ static void what_is_held_stays(struct unx_engine *e)
     }
     for (unsigned i = 0; i < OTHERS; i++) {
         send_number(s[1], i);
-        give_back(e, get_number(e, &op, i));
+        give_back(e, stand_number(e, &op, i));
     }
     for (unsigned i = 0; i < HELD; i++) {
         CHECK_MEM(held[i]->iov[0].iov_base, held[i]->len, data[i], sizeof data[i]);
@@ -259,19 +97,34 @@ static void what_is_held_stays(struct unx_engine *e)
 
 static void only_what_is_out_is_returned(struct unx_engine *e)
 {
+    enum { N = 2, SIZE = 3000 };
+    static char ones[SIZE];
+    memset(ones, 1, sizeof ones);
     int s[2];
     raw_pair(SOCK_SEQPACKET, s);
     struct unx_op op = {0};
     struct unx_msg foreign = {0};
     CHECK_INT(QUIET(unx_engine_return(e, &foreign)), -EINVAL);
+    START(unx_engine_buffers(e, N, SIZE));
     STAND(e, &op, s[0]);
-    send_number(s[1], 1);
-    struct unx_msg *const m = get_number(e, &op, 1);
+    struct unx_msg *held[N];
+    for (unsigned i = 0; i < N; i++) {
+        raw_send(s[1], ones, SIZE, NULL, 0);
+        held[i] = STAND_BRINGS(e, &op, ones, SIZE);
+    }
+    struct unx_msg *const m = held[0];
     CHECK_INT(QUIET(unx_engine_return(e, &foreign)), -EINVAL);
     CHECK_INT(QUIET(unx_engine_return(e, NULL)), -EINVAL);
     CHECK_INT(QUIET(unx_engine_return(NULL, m)), -EINVAL);
     CHECK_INT(QUIET(unx_engine_return(e, (struct unx_msg *)((char *)m + 8))), -EINVAL);
     CHECK_INT(QUIET(unx_engine_return(e, m + 1)), -EINVAL);
+    /* Nor anything else in the memory of the pool, to its end, whatever was received there. */
+    for (unsigned i = 0; i < N; i++) {
+        for (char *p = held[i]->iov[0].iov_base; p < (char *)held[i]->iov[0].iov_base + SIZE; p += 8) {
+            CHECK_INT(QUIET(unx_engine_return(e, (struct unx_msg *)p)), -EINVAL);
+        }
+    }
+    give_back(e, held[1]);
     /* The engine is not free before it has its buffer, though the operation is over. */
     START(unx_engine_cancel(e, &op));
     LAST(e, &op, -ECANCELED);
@@ -279,6 +132,38 @@ static void only_what_is_out_is_returned(struct unx_engine *e)
     CHECK_INT(QUIET(unx_engine_free(e)), -EBUSY);
     give_back(e, m);
     CHECK_INT(QUIET(unx_engine_return(e, m)), -EINVAL);
+}
+
+/* Each of many is another one, and comes back as itself. */
+static void many_are_out(struct unx_engine *e)
+{
+    enum { N = 17000 };
+    static char data[N];
+    static struct unx_msg *held[N];
+    static struct unx_event ev[64];
+    START(unx_engine_buffers(e, N, 1));
+    int s[2];
+    raw_pair(SOCK_STREAM, s);
+    raw_pattern(data, N, 0);
+    struct unx_op op = {0};
+    STAND(e, &op, s[0]);
+    raw_send(s[1], data, N, NULL, 0);
+    for (unsigned n = 0; n < N;) {
+        const int got = unx_engine_reap(e, ev, 64, 10000);
+        CHECK(got > 0);
+        for (int i = 0; i < got; i++) {
+            CHECK_INT(ev[i].result, 1);
+            held[n++] = ev[i].msg;
+        }
+    }
+    for (unsigned i = 0; i < N; i++) {
+        CHECK(*(char *)held[i]->iov[0].iov_base == data[i]);
+        give_back(e, held[i]);
+        CHECK(i % 1000 != 0 || QUIET(unx_engine_return(e, held[i])) == -EINVAL);
+    }
+    START(unx_engine_cancel(e, &op));
+    LAST(e, &op, -ECANCELED);
+    leave_pair(e, s);
 }
 
 static void the_pool_can_be_chosen(struct unx_engine *e)
@@ -314,7 +199,6 @@ static void the_pool_can_be_chosen(struct unx_engine *e)
     (void)e;
 }
 
-/* Unasked: 1024 of 4096 bytes. */
 /* More have much queued than there are buffers, which all are free again at once: still each has its turn. */
 static void busy_ones_take_turns(struct unx_engine *e)
 {
@@ -400,49 +284,7 @@ static void a_small_depth(struct unx_engine *e)
     }
 }
 
-/* All buffers are out, whoever has them: the engine sleeps. */
-static void of_two_kinds(struct unx_engine *e)
-{
-    int s[2][2];
-    struct unx_op ops[2];
-    struct unx_msg *held[8];
-    unsigned n = 0;
-    memset(ops, 0, sizeof ops);
-    START(unx_engine_buffers(e, 2, 64));
-    for (unsigned i = 0; i < 2; i++) {
-        raw_pair(i == 0 ? SOCK_STREAM : SOCK_SEQPACKET, s[i]);
-        STAND(e, &ops[i], s[i][0]);
-    }
-    raw_send(s[0][1], "x", 1, NULL, 0);
-    held[n++] = NEXT(e).msg;
-    for (unsigned i = 0; i < 6; i++) {
-        send_number(s[1][1], i);
-    }
-    struct unx_event ev;
-    while (unx_engine_reap(e, &ev, 1, 100) == 1) {
-        CHECK(ev.msg != NULL && n < 8);
-        held[n++] = ev.msg;
-    }
-    const int64_t cpu = engine_cpu();
-    QUIET_FOR(e, 300);
-    const int64_t used = engine_cpu() - cpu;
-    NOTE("%lld us of the processor in 300 ms", (long long)used);
-    CHECK(used < (harness_slow() ? 60000 : 20000));
-    while (n > 0) {
-        give_back(e, held[--n]);
-    }
-    for (unsigned i = 0; i < 2; i++) {
-        struct unx_op closing = {0};
-        START(unx_engine_close(e, &closing, s[i][0]));
-        for (ev = NEXT(e); ev.op != &closing; ev = NEXT(e)) {
-            if (ev.msg != NULL) {
-                give_back(e, ev.msg);
-            }
-        }
-        close(s[i][1]);
-    }
-}
-
+/* Unasked: 1024 of 4096 bytes. */
 static void the_pool_by_itself(struct unx_engine *e)
 {
     static char data[4097];
@@ -461,35 +303,23 @@ static void the_pool_by_itself(struct unx_engine *e)
     for (unsigned i = 0; i < 1025; i++) {
         send_number(s[1], i);
         if (i < 1024) {
-            held[i] = get_number(e, &op, i);
+            held[i] = stand_number(e, &op, i);
         }
     }
     QUIET_FOR(e, 5);
     for (unsigned i = 0; i < 1024; i++) {
         give_back(e, held[i]);
     }
-    give_back(e, get_number(e, &op, 1024));
+    give_back(e, stand_number(e, &op, 1024));
     START(unx_engine_cancel(e, &op));
     LAST(e, &op, -ECANCELED);
     leave_pair(e, s);
 }
 
 static const struct engine_case cases[] = {
-    ENGINE_CASE(messages_wait_for_a_buffer),
-    ENGINE_CASE(waiting_for_a_buffer_costs_nothing),
-    ENGINE_CASE(starved_ones_end_too),
-    ENGINE_CASE(starved_ones_are_cancelled),
-    ENGINE_CASE(starved_ones_are_closed),
-    ENGINE_CASE(starved_ones_see_the_end_last),
-    ENGINE_CASE(others_go_on),
-    ENGINE_CASE(a_pool_is_shared),
-    ENGINE_CASE(what_is_held_stays),
-    ENGINE_CASE(only_what_is_out_is_returned),
-    ENGINE_CASE(the_pool_can_be_chosen),
-    ENGINE_CASE(busy_ones_take_turns),
-    ENGINE_CASE(a_small_depth),
-    ENGINE_CASE(of_two_kinds),
-    ENGINE_CASE(the_pool_by_itself),
+    ENGINE_CASE(a_pool_is_shared),       ENGINE_CASE(what_is_held_stays),   ENGINE_CASE(only_what_is_out_is_returned),
+    ENGINE_CASE(the_pool_can_be_chosen), ENGINE_CASE(busy_ones_take_turns), ENGINE_CASE(a_small_depth),
+    ENGINE_CASE(the_pool_by_itself),     ENGINE_CASE(many_are_out),
 };
 
 int main(int argc, char **argv)

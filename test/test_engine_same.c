@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Same results: random scripts of some thousand operations on pairs of all types, connections, listeners and datagram sockets give
- * the same observable results on every backend of the engine, by blocking calls, and by calls that never wait.
+ * Same results: random scripts of some thousand operations on pairs of all types, connections, listeners and datagram
+ * sockets give the same observable results on every backend of the engine, by blocking calls,
+ * and by calls that never wait.
  *
- * UNX_TEST_SEED=n runs one script with this seed; UNX_TEST_OPERATIONS=n makes it so long; UNX_TEST_LONG=1 runs for minutes. A difference is printed with its
- * seed, its step and what is left of the script when steps are taken away as long as the difference stays.
+ * UNX_TEST_SEED=n runs one script with this seed; UNX_TEST_OPERATIONS=n makes it so long; UNX_TEST_LONG=1 runs for
+ * minutes. A difference is printed with its seed,
+ * its step and what is left of the script when steps are taken away as long as the difference stays.
  */
 #include "engine_script.h"
 #include "harness.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Standing receives: an event for each message until the end, and nothing lost on the way, whatever comes in between and
- * whenever they are cancelled.
+ * Standing receives: an event for each message until the end, and nothing lost on the way, whatever comes in between
+ * and whenever they are cancelled.
  */
 #include "engine.h"
 

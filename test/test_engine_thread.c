@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Threads and signal handlers: wake and post from anywhere, engines side by side, an engine that is made here and used there.
+ * Threads and signal handlers: wake and post from anywhere, engines side by side,
+ * an engine that is made here and used there.
  */
 #include "engine.h"
 
@@ -54,6 +55,28 @@ static void wake(struct unx_engine *e)
     QUIET_FOR(e, 30);
     raw_took(later, 30);
     CHECK_INT(QUIET(unx_engine_wake(NULL)), -EINVAL);
+}
+
+/* Who waits without limit sleeps: no processor is used until somebody wakes him. */
+static void sleeps_until_woken(struct unx_engine *e)
+{
+    raw_need_quiet();
+    int s[2];
+    raw_pair(SOCK_SEQPACKET, s);
+    struct unx_op op = {0};
+    STAND(e, &op, s[0]);
+    QUIET_FOR(e, 5);
+    struct unx_event ev;
+    for (unsigned i = 0; i < 3; i++) {
+        const int64_t cpu = engine_cpu();
+        const pthread_t t = run(wakes_later, e);
+        CHECK_INT(QUIET(unx_engine_reap(e, &ev, 1, -1)), 0);
+        join(t);
+        CHECK(engine_cpu() - cpu < (harness_slow() ? 20000 : 3000));
+    }
+    START(unx_engine_cancel(e, &op));
+    LAST(e, &op, -ECANCELED);
+    leave_pair(e, s);
 }
 
 static struct unx_engine *woken_by_signal;
@@ -338,6 +361,7 @@ static void connections_are_spread(struct unx_engine *e)
 
 static const struct engine_case cases[] = {
     ENGINE_CASE(wake),
+    ENGINE_CASE(sleeps_until_woken),
     ENGINE_CASE(wake_from_a_signal_handler),
     ENGINE_CASE(a_storm_of_wakes),
     {"posts_without_loss", posts_without_loss, 60},

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Time: timers in their order, deadlines under signals, nothing forgotten while there is much to do, and no use of the processor
- * while there is nothing.
+ * Time: timers in their order, deadlines under signals, nothing forgotten while there is much to do, and no use of the
+ * processor while there is nothing.
  *
- * What surprised us: a deadline that is kept only when the engine sleeps is never kept by one that has always something to
- * reap.
+ * What surprised us: a deadline that is kept only when the engine sleeps is never kept by one that has always something
+ * to reap.
  */
 #include "engine.h"
 
@@ -49,7 +49,7 @@ static void thousands_of_timers(struct unx_engine *e)
 {
     enum { N = 5000 };
     static struct unx_op ops[N];
-    static int64_t due[N];
+    static int64_t due[N], due_at_most[N];
     static bool cancelled[N], done[N];
     unsigned random = 11, ncancelled = 0;
     for (unsigned i = 0; i < N; i++) {
@@ -57,6 +57,7 @@ static void thousands_of_timers(struct unx_engine *e)
         const int ms = (int)(random >> 16) % 300;
         due[i] = raw_now() + ms;
         START(unx_engine_timer(e, &ops[i], ms));
+        due_at_most[i] = raw_now() + ms;
         if (i % 3 == 2) {
             const unsigned at = (random >> 8) % i;
             cancelled[at] |= unx_engine_cancel(e, &ops[at]) == 0;
@@ -76,7 +77,7 @@ static void thousands_of_timers(struct unx_engine *e)
             ncancelled += cancelled[at];
             if (!cancelled[at]) {
                 CHECK(raw_now() >= due[at] - 1);
-                CHECK(due[at] >= last - 2);
+                CHECK(due_at_most[at] >= last - 2);
                 last = due[at] > last ? due[at] : last;
             }
         }
@@ -102,15 +103,16 @@ static void signals_do_not_disturb(struct unx_engine *e)
     struct unx_op standing = {0}, accepting = {0}, connecting = {0}, polled = {0}, timer = {0};
     raw_signals_start();
     const int64_t start = raw_now();
+    const int step = harness_slow() ? 300 : 30;
     job_room(&in);
     job_recv(e, &in, s[0], 0, 100);
     job_bytes(&out, "x", 1);
-    job_send(e, &out, s[0], 0, 130);
-    START(unx_engine_recv(e, &standing, s[1], NULL, UNX_STANDING, 160));
-    START(unx_engine_accept(e, &accepting, listener, 0, 190));
-    START(unx_engine_connect(e, &connecting, SOCK_STREAM, 0, NULL, &to, 220));
-    START(unx_engine_poll(e, &polled, s[0], POLLPRI, 250));
-    START(unx_engine_timer(e, &timer, 280));
+    job_send(e, &out, s[0], 0, 100 + step);
+    START(unx_engine_recv(e, &standing, s[1], NULL, UNX_STANDING, 100 + 2 * step));
+    START(unx_engine_accept(e, &accepting, listener, 0, 100 + 3 * step));
+    START(unx_engine_connect(e, &connecting, SOCK_STREAM, 0, NULL, &to, 100 + 4 * step));
+    START(unx_engine_poll(e, &polled, s[0], POLLPRI, 100 + 5 * step));
+    START(unx_engine_timer(e, &timer, 100 + 6 * step));
     struct unx_op *const ops[] = {&in.op, &out.op, &standing, &accepting, &connecting, &polled, &timer};
     unsigned received = 0;
     for (unsigned i = 0; i < 7;) {
@@ -121,7 +123,7 @@ static void signals_do_not_disturb(struct unx_engine *e)
             received++;
             continue;
         }
-        if (ev.op == &out.op && i < 1) {
+        if (ev.op == &out.op && i <= 1) {
             /* The standing one has made room for it. */
             JOB_EVENT(ev, &out, 1);
             continue;
@@ -129,13 +131,13 @@ static void signals_do_not_disturb(struct unx_engine *e)
         i += ops[i] == &out.op;
         CHECK(ev.op == ops[i]);
         CHECK_INT(ev.result, ev.op == &timer ? 0 : -ETIMEDOUT);
-        raw_took(start, 100 + 30 * i);
+        raw_took(start, 100 + step * (int)i);
         i++;
     }
     CHECK(received > 1);
     QUIET_FOR(e, 100);
-    raw_took(start, 380);
-    CHECK(raw_signals_stop() > 20);
+    raw_took(start, 200 + 6 * step);
+    raw_signals_came(20);
     close(first);
     close(full);
     leave(e, listener);
@@ -165,8 +167,8 @@ static void a_deadline_for_all_messages(struct unx_engine *e)
     leave_pair(e, s);
 }
 
-/* There is always something to reap, made by the system, by another thread's call or by the start itself, as much as the array
- * takes; deadlines and other descriptors have their turn all the same. */
+/* There is always something to reap, made by the system, by another thread's call or by the start itself, as much as
+ * the array takes; deadlines and other descriptors have their turn all the same. */
 static void nobody_starves_of(struct unx_engine *e, unsigned max)
 {
     int busy[2], calm[2];
@@ -346,7 +348,7 @@ static void spinning(struct unx_engine *e)
         JOB_GETS(e, &in, "x");
         const int64_t used = engine_cpu() - cpu;
         NOTE("spin %d: %lld us of the processor in 150 ms", spin, (long long)used);
-        CHECK(spin ? used > 10000 : used < (harness_slow() ? 30000 : 5000));
+        CHECK(spin ? used > (harness_slow() ? 1000 : 10000) : used < (harness_sanitized() ? 30000 : 5000));
         harness_wait(child);
         const int64_t start = raw_now();
         QUIET_FOR(e, 30);

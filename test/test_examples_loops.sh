@@ -45,7 +45,7 @@ answers()
 many()
 {
     start "loop_$loop" "$here-loop" 20 || return 1
-    timeout 50 python3 - "$here-loop" <<'END' || return 1
+    timeout $((50 * patience)) python3 - "$here-loop" <<'END' || return 1
 import socket, sys
 
 clients = []
@@ -76,7 +76,7 @@ timer()
 {
     start "loop_$loop" "$here-loop" 50 || return 1
     : >"$dir/out"
-    timeout 20 python3 - "$here-loop" >"$dir/out" <<'END' &
+    timeout $((20 * patience)) python3 - "$here-loop" "$patience" >"$dir/out" <<'END' &
 import socket, sys, time
 
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -84,7 +84,7 @@ s.connect("\0" + sys.argv[1][1:])
 start = time.monotonic()
 for _ in range(6):
     print(s.recv(100).decode(), end="")
-print("in time" if 0.2 <= time.monotonic() - start < 5 else "late", flush=True)
+print("in time" if 0.2 <= time.monotonic() - start < 5 * int(sys.argv[2]) else "late", flush=True)
 while s.recv(100):
     pass
 print("the end")
@@ -101,7 +101,7 @@ END
 slow()
 {
     start "loop_$loop" "$here-loop" 50 || return 1
-    timeout 20 python3 - "$here-loop" <<'END' || return 1
+    timeout $((20 * patience)) python3 - "$here-loop" "$patience" <<'END' || return 1
 import socket, sys
 
 deaf = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -114,7 +114,7 @@ except TimeoutError:
     pass
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 s.connect("\0" + sys.argv[1][1:])
-s.settimeout(2)
+s.settimeout(2 * int(sys.argv[2]))
 s.send(b"hello")
 while (answer := s.recv(100)).startswith(b"clients: "):
     pass

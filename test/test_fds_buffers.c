@@ -13,6 +13,7 @@
 #include "harness.h"
 #include "message.h"
 #include "raw.h"
+#include "raw_addr.h"
 
 #define MANY 700u
 
@@ -242,7 +243,8 @@ static void big_buffers_at_birth(void)
     CHECK(big > usual);
     CHECK_INT(raw_get(s[1], SO_SNDBUF), big);
     close_pair(s);
-    CHECK_INT(unx_addr_abstract(&a, "libunx-bigbuf", 13), 0);
+    const char *const name = raw_name("bigbuf");
+    CHECK_INT(unx_addr_abstract(&a, name, strlen(name)), 0);
     const int l = unx_listen(SOCK_SEQPACKET, 0, &a, -1, UNX_MODE_UMASK);
     s[0] = unx_connect(SOCK_SEQPACKET, UNX_BIGBUF, NULL, &a, 1000);
     s[1] = unx_accept(l, UNX_BIGBUF, NULL);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Handing over to and from somebody hostile: packets that no libunx would send, and states that could change under their
- * reader. A clear error each time, within the room that the caller gave, and every descriptor closed.
+ * Handing over to and from somebody hostile: packets that no libunx would send, and states that could change under
+ * their reader. A clear error each time, within the room that the caller gave, and every descriptor closed.
  */
 #include "handover.h"
 
@@ -309,7 +309,7 @@ static void random_packets(void)
             }
         }
         for (unsigned i = 0; i < 4; i++) {
-            put(s[0], &list[random() % 20 == 0 ? random() % 4 : i], files[1]);
+            put(s[0], &list[random() % 20 == 0 ? (unsigned)random() % 4 : i], files[1]);
         }
         close(s[0]);
         struct unx_handover h = handover_of(room, 4, NULL, 0);

@@ -23,6 +23,7 @@ static void old_start(struct old *o)
 {
     struct unx_addr a;
     o->before = harness_nfds();
+    memset(o->state, 7, sizeof o->state);
     handover_pair(o->s);
     raw_pipe(o->pipe);
     CHECK_INT(unx_addr_unnamed(&a), 0);
@@ -239,7 +240,7 @@ static void successor_hangs(void)
                 close_handed(&h);
             }
             if (timeout_ms == 120) {
-                CHECK(raw_signals_stop() > 10);
+                raw_signals_came(10);
             }
             old_end(&o);
         }

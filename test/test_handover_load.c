@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Handing over under load: clients send 100,000 numbered requests while the server is upgraded twenty times, and while more
- * upgrades than that fail in every way. Each request is answered, once, in order; nobody is refused; no descriptor is left over
- * on any side.
+ * Handing over under load: clients send 100,000 numbered requests while the server is upgraded twenty times, and while
+ * more upgrades than that fail in every way. Each request is answered, once, in order; nobody is refused; no descriptor
+ * is left over on any side.
  *
  * Four kinds of clients: one that waits for each reply; one that has many requests on the way, which lie in the socket
  * when the server changes; one that reads so late that the server owes it replies; one that connects anew all the time.

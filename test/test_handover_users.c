@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Handing over between users: who the other side is, whether it may be given descriptors, and how many may be on their way.
+ * Handing over between users: who the other side is, whether it may be given descriptors,
+ * and how many may be on their way.
  *
- * What surprised us: uid 65534 says nothing, because it also stands for every uid that this user namespace cannot name; so
- * the other user here is another one.
+ * What surprised us: uid 65534 says nothing, because it also stands for every uid that this user namespace cannot name;
+ * so the other user here is another one.
  */
 #include "handover.h"
 #include "raw_addr.h"
@@ -254,6 +255,9 @@ static void *drain_later(void *arg)
 /* Descriptors that are on their way elsewhere count against the user: waited for, and reported as what it is. */
 static void too_many_in_flight(void)
 {
+    if (!raw_limit_works()) {
+        SKIP("limits of open descriptors are not heard of here");
+    }
     if (geteuid() == 0) {
         become_other();
     }

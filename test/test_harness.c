@@ -184,7 +184,7 @@ static void lets_sigpipe_through(void)
 /* The same address read after it was freed; a plain build cannot see it. */
 static void sanitizer_is_heard(void)
 {
-    if (!harness_slow())
+    if (!harness_sanitized())
         SKIP("not a sanitizer build");
     char *volatile p = malloc(8);
     CHECK(p != NULL);

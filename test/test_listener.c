@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The listener as an object: what it takes, what it refuses, what its socket and its connections are like, names without
- * a file, sockets from elsewhere. Paths, races, stopping and full tables have tests of their own (test_listener_*.c).
+ * The listener as an object: what it takes, what it refuses, what its socket and its connections are like, names
+ * without a file, sockets from elsewhere. Paths, races,
+ * stopping and full tables have tests of their own (test_listener_*.c).
  */
 #include "listener.h"
 

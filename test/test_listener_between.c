@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What happens to the files of a listener between two steps of opening it: the new one is swapped for another, a foreign
- * program puts its own there, or nothing can be learned. Owner and mode are given to our own file or to none, what is not
- * ours keeps its name, and no file stays behind.
+ * What happens to the files of a listener between two steps of opening it: the new one is swapped for another, a
+ * foreign program puts its own there, or nothing can be learned. Owner and mode are given to our own file or to none,
+ * what is not ours keeps its name, and no file stays behind.
  */
 #include "between.h"
 #include "listener.h"
@@ -23,10 +23,18 @@ struct opening {
     int error;        /* of each call that asks about a file, since then */
 };
 
+/* For the thread that opens, beside the other one's raw_file(). */
+static const char *sock_path(void)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/sock", harness_dir());
+    return path;
+}
+
 static int open_it(void *arg)
 {
     struct opening *o = arg;
-    const char *path = raw_file("sock");
+    const char *path = sock_path();
     struct unx_addr a;
     CHECK_INT(unx_addr_path(&a, path), 0);
     if (o->way == 2) {
@@ -68,6 +76,7 @@ static void swapped(struct opening o)
 {
     static const int numbers[] = {SYS_bind, SYS_openat};
     struct stat before, after;
+    raw_need_socket_calls();
     close(raw_bind(SOCK_STREAM, raw_path(raw_file("victim"))));
     CHECK_INT(chmod(raw_file("victim"), 0500), 0);
     CHECK_INT(lstat(raw_file("victim"), &before), 0);
@@ -109,11 +118,11 @@ static int open_stale(void *arg)
 {
     (void)arg;
     struct unx_listener *l;
-    return unx_listener_open_path(&l, SOCK_STREAM, 0, AT_FDCWD, raw_file("sock"), NULL);
+    return unx_listener_open_path(&l, SOCK_STREAM, 0, AT_FDCWD, sock_path(), NULL);
 }
 
-/* A foreign program serves there just before our file changes places with the stale one; and it removes ours, whose place
- * it wants, just before they change places again. */
+/* A foreign program serves there just before our file changes places with the stale one; and it removes ours, whose
+ * place it wants, just before they change places again. */
 static int steps_in(void *arg, int number)
 {
     struct claiming *c = arg;
@@ -155,6 +164,7 @@ static int replaces_ours(void *arg, int number)
 static void foreign_file_gets_no_name(void)
 {
     static const int numbers[] = {SYS_listen};
+    raw_need_socket_calls();
     struct claiming c = {.calls = 0};
     CHECK_INT(between(numbers, 1, open_stale, replaces_ours, &c), -EADDRINUSE);
     CHECK_INT(c.calls, 1);

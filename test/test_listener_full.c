@@ -83,15 +83,17 @@ static void naive_loop_spins(void)
     raw_limit(0);
     const double before = processor_time();
     const int64_t from = raw_now();
-    while (raw_now() - from < 1000) {
+    unsigned turns = 0;
+    for (; raw_now() - from < 1000; turns++) {
         CHECK(poll(&p, 1, 1000) == 1 && accept(fd, NULL, NULL) < 0 && errno == EMFILE);
     }
     const double used = processor_time() - before;
     raw_unlimit();
-    NOTE("naive: poll, accept: %.0f %% of a processor", used * 100);
+    NOTE("naive: poll, accept: %.0f %% of a processor, %u turns", used * 100, turns);
     close(client);
     close(fd);
-    CHECK(used < 0.05);
+    /* Not what it used, because that is little where others use it all. */
+    CHECK(turns < 100);
 }
 
 /* With a full table the kernel says so even when nobody is there: we still wait for somebody. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * One message: its bytes, its addresses, its answer, and what is refused. Receiving is held against the conformance script
- * (test_conformance.c); descriptors, credentials, streams and signals have files of their own.
+ * One message: its bytes, its addresses, its answer, and what is refused. Receiving is held against the conformance
+ * script (test_conformance.c); descriptors, credentials, streams and signals have files of their own.
  */
 #include "message.h"
 

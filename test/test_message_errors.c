@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * What a message cannot do: be larger than the send buffer allows, find room where none is, reach a peer that has gone,
- * carry more than bytes when it is to be plain. After each failure nothing was sent, and nothing is lost that was queued.
+ * carry more than bytes when it is to be plain. After each failure nothing was sent,
+ * and nothing is lost that was queued.
  *
  * What surprised us: the limit of a packet is the send buffer less 32 bytes, and the receiver's buffer plays no part.
  */

@@ -2,8 +2,8 @@
 /*
  * What else comes with a message: a pidfd of its sender, the time it was sent, a security label, and what has no field.
  *
- * What surprised us (Linux 6.18): a pidfd that finds no place in the table arrives as a negative number without any flag;
- * the option for labels cuts the control data of a receiver that has no room for any, though nothing would come.
+ * What surprised us (Linux 6.18): a pidfd that finds no place in the table arrives as a negative number without any
+ * flag; the option for labels cuts the control data of a receiver that has no room for any, though nothing would come.
  */
 #include "message.h"
 
@@ -164,7 +164,8 @@ static void everything_at_once(void)
     }
 }
 
-/* On a stream a peek without room for a byte is a mistake, and what the kernel has installed for it all the same is closed. */
+/* On a stream a peek without room for a byte is a mistake,
+ * and what the kernel has installed for it all the same is closed. */
 static void peek_without_room(void)
 {
     for (unsigned raw = 0; raw < 2; raw++) {

@@ -2,9 +2,9 @@
 /*
  * Descriptors that travel with a message: how many, in which order, and whose they are after every kind of failure.
  *
- * What surprised us (Linux 6.18): the limit of descriptors in flight counts per user over all processes, by the sender's
- * RLIMIT_NOFILE, and does not hold for root; 253 fit one message however they are split over control messages; closing a
- * received TCP socket may sleep for as long as its SO_LINGER says.
+ * What surprised us (Linux 6.18): the limit of descriptors in flight counts per user over all processes, by the
+ * sender's RLIMIT_NOFILE, and does not hold for root; 253 fit one message however they are split over control messages;
+ * closing a received TCP socket may sleep for as long as its SO_LINGER says.
  */
 #include "message.h"
 

@@ -34,6 +34,9 @@ static int naive_recv_fd(int fd)
 
 static void room_for_one(void)
 {
+    if (CMSG_SPACE(sizeof(int)) == CMSG_LEN(sizeof(int))) {
+        SKIP("there is no padding after a descriptor here");
+    }
     int s[2];
     raw_pair(SOCK_SEQPACKET, s);
     raw_send(s[0], "x", 1, s, 2);
@@ -218,6 +221,7 @@ static void *receives_until_cancelled(void *arg)
 
 static void cancelled_in_recvmsg(void)
 {
+    raw_need_quiet();
     int s[2];
     raw_pair(SOCK_SEQPACKET, s);
     cancelled_socket = s[0];

@@ -138,11 +138,11 @@ static void lines(void)
     CHECK_INT(QUIET(unx_notify_parse(NULL, 0, &n)), 0);
 }
 
-static unsigned long seed = 1;
+static uint64_t seed = 1;
 
 static unsigned chance(unsigned of)
 {
-    seed = seed * 6364136223846793005ul + 1442695040888963407ul;
+    seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
     return (unsigned)((seed >> 33) % of);
 }
 

@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <unistd.h>
 #include <unx/unx.h>
@@ -173,7 +174,8 @@ static void timeouts_are_kept(void)
     close(sv[1]);
 }
 
-/* Somebody else has set more than nanoseconds can count: that is no limit, or a very late one, but never in the past. */
+/* Somebody else has set more than nanoseconds can count: that is no limit, or a very late one,
+ * but never in the past. */
 static void timeout_of_centuries(void)
 {
     /* 18446744074 s is 0.29 s more than 64 bits of nanoseconds hold, and must not look like 0.29 s. */
@@ -291,6 +293,23 @@ static void copy_of_a_descriptor(void)
     close(input);
 }
 
+/* No number from 3 on may be had at all. */
+static void no_copy_below_a_limit_of_three(void)
+{
+    struct rlimit before;
+    const int fd = raw_socket(SOCK_STREAM);
+    CHECK_INT(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit tight = {3, before.rlim_max};
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    const int copy = QUIET(unx_dup(fd));
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
+    if (raw_under_valgrind()) {
+        SKIP("limits of open descriptors are not heard of here");
+    }
+    CHECK_INT(copy, -EMFILE);
+    close(fd);
+}
+
 static void half_closed(void)
 {
     for (int t = 0; t < 2; t++) {
@@ -336,6 +355,7 @@ int main(int argc, char **argv)
         CASE(nonblock_is_of_the_socket),
         CASE(error_is_taken_once),
         CASE(copy_of_a_descriptor),
+        CASE(no_copy_below_a_limit_of_three),
         CASE(half_closed),
     };
     return harness_main(argc, argv, cases, sizeof cases / sizeof *cases);

@@ -24,6 +24,7 @@
 /* From here on this process lives on a kernel without the options from SO_PASSPIDFD on. */
 static void become_old(void)
 {
+    raw_need_socket_calls();
     const struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getsockopt, 1, 0),

@@ -7,6 +7,7 @@
  * A change of a number here is a change of the ABI.
  */
 #include "harness.h"
+#include "raw.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -36,6 +37,7 @@ static const size_t nfunctions = sizeof functions / sizeof *functions;
 /* By their addresses, as the linker has found them, and by their names, as the dynamic linker does. */
 static void every_function_is_in_the_shared_object(void)
 {
+    raw_need_descriptors();
     for (size_t i = 0; i < nfunctions; i++) {
         ROW("%s", functions[i].name);
         Dl_info info;

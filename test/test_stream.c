@@ -2,8 +2,9 @@
 /*
  * Streams: short sends that go on, descriptors that go once, and bytes that are not messages.
  *
- * What surprised us (Linux 6.18): descriptors arrive with a run of bytes that ends at the last byte of theirs, and the run
- * may begin with bytes that were sent before them. Out-of-band bytes are there by default, and make a receive stop short.
+ * What surprised us (Linux 6.18): descriptors arrive with a run of bytes that ends at the last byte of theirs, and the
+ * run may begin with bytes that were sent before them.
+ * Out-of-band bytes are there by default, and make a receive stop short.
  */
 #include "message.h"
 

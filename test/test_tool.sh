@@ -206,7 +206,7 @@ echo_dgram()
     expects 0 "$unx" send $name --type dgram --reply <data >reply
     cmp data reply || fail reply
     seq 200 >data
-    expects 0 "$unx" connect $name --type dgram --lines --timeout 1000 <data >reply
+    expects 0 "$unx" connect $name --type dgram --lines --timeout $((1000 * patience)) <data >reply
     cmp data reply || fail "connect: $(lines reply) lines"
     stopped 0
     server listen $name --type dgram --echo

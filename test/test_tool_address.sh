@@ -19,7 +19,7 @@ long_paths()
         server listen "$dir/s" --type $type --echo
         expects 0 "$unx" send "$dir/s" --type $type --data "$type" --reply >reply
         same "$(cat reply)" $type reply
-        printf x | expects 0 "$unx" connect "$(pwd)/$dir/s" --type $type --timeout 500 >reply
+        printf x | expects 0 "$unx" connect "$(pwd)/$dir/s" --type $type --timeout $((500 * patience)) >reply
         same "$(cat reply)" x connect
         [ $type = dgram ] || expects 0 "$unx" peer "$dir/s" --type $type
         client "$unx" listen "$dir/s" --type $type 2>cerr
@@ -146,9 +146,9 @@ file_removed()
 {
     for signal in TERM INT HUP; do
         rm -f err
-        # A shell makes its background jobs ignore SIGINT, and unx leaves that as it is.
+        # A shell makes its background jobs ignore SIGINT, nohup(1) SIGHUP, and unx leaves that as it is.
         python3 -c 'import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
+for s in signal.SIGINT, signal.SIGHUP, signal.SIGTERM: signal.signal(s, signal.SIG_DFL)
 os.execv(sys.argv[1], sys.argv[1:])' "$unx" listen ./s >out 2>err &
         pid=$!
         pids="$pids $pid"

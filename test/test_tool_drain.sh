@@ -36,6 +36,8 @@ print("ended", flush=True)'
         ended 0
         rm go
         [ ! -e s ] || fail 'the file stays'
+        # It gives up after a second.
+        [ $patience = 1 ] || ! grep -q 'could not be served' err || skip 'too much else to do here to serve them in a second'
         same "$(grep -o '<[0-9]*\.[0-9]>' out | sort -u | wc -l | tr -d ' ')" 1500 "$engine $type: messages"
         same "$(grep -o '<[0-9]*\.[0-9]>' out | wc -l | tr -d ' ')" 1500 "$engine $type: each once"
         hasnt 'could not be served' err
@@ -132,7 +134,7 @@ second_signal()
     until_true test ! -e s
     stopped 0
     took=$((($(date +%s%N) - start) / 1000000))
-    [ $took -lt 900 ] || fail "$engine: $took ms"
+    [ $took -lt 900 ] || [ $patience -gt 1 ] || fail "$engine: $took ms"
 }
 signal_twice() { each second_signal; }
 

@@ -166,7 +166,7 @@ refused_is_not_counted()
     same "$(cat out)" yes 'output'
     # Somebody who may not talk keeps nobody waiting who waits for a time.
     for type in seqpacket dgram; do
-        server listen $name --type $type --timeout 600
+        server listen $name --type $type --timeout $((600 * patience))
         (while kill -0 "$pid"; do setpriv --reuid=65533 --regid=65532 --clear-groups "$unx" send $name --type $type --data no; done) 2>/dev/null &
         pids="$pids $!"
         until_true grep -q refused out
@@ -253,7 +253,7 @@ pidfd_that_this_kernel_lacks()
     at=$(grep setsockopt trace | grep -nE 'SO_PASSPIDFD|0x4c' | head -n 1 | cut -d: -f1)
     [ -n "$at" ] || fail "it was not asked for: $(cat trace)"
     $traced -o trace -e inject=setsockopt:error=ENOPROTOOPT:when="$at+$at" \
-        "$unx" recv ./s --type stream --pidfd --timeout 3000 >out 2>err
+        "$unx" recv ./s --type stream --pidfd --timeout $((3000 * patience)) >out 2>err
     same $? 1 status
     has 'this kernel tells no pidfd of a sender.*EOPNOTSUPP' err
     [ ! -e s ] || fail 'a file'

@@ -4,14 +4,15 @@
 
 # Clients that know what they are owed. `at` is the address, `kind` the type; new() connects one more.
 clients='import os, resource, select, signal, socket, sys, time
-signal.alarm(60)
+patience = int(os.environ["patience"])
+signal.alarm(60 * patience)
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 kind, at, text = sys.argv[1:4]
 at = "\0" + at[1:] if at[0] == "@" else at
 def new(how=kind):
     s = socket.socket(socket.AF_UNIX, getattr(socket, "SOCK_" + how.upper()))
-    s.settimeout(20)
+    s.settimeout(20 * patience)
     s.connect(at)
     return s
 def echoes(s, wanted):
@@ -36,20 +37,20 @@ def fill(s, size):
             sent.append(m[:n])
             if n < len(m): break
         except BlockingIOError:
-            if not select.select([], [s], [], 0.5)[1]: break
-    s.settimeout(20)
+            if not select.select([], [s], [], 0.5 if patience == 1 else 5)[1]: break
+    s.settimeout(20 * patience)
     return sent
 def until_gone(*all):
     # Reads nothing, and goes when the server does.
     hung = select.poll()
     for s in all: hung.register(s, 0)
-    hung.poll(20000)
+    hung.poll(20000 * patience)
 exec(text)'
-load() { timeout -k 1 90 python3 -c "$clients" "$@" || fail "clients: status $?"; }
+load() { timeout -k 1 $((90 * patience)) python3 -c "$clients" "$@" || fail "clients: status $?"; }
 load_behind()
 {
     rm -f peer
-    timeout -k 1 90 python3 -c "$clients" "$@" >peer 2>&1 &
+    timeout -k 1 $((90 * patience)) python3 -c "$clients" "$@" >peer 2>&1 &
     peer=$!
     pids="$pids $peer"
 }
@@ -62,10 +63,10 @@ descriptors() { find "/proc/$1/fd" -mindepth 1 | wc -l; }
 has_descriptors() { [ "$(descriptors "$pid")" = "$1" ]; }
 comes_to()
 {
-    tries=500
+    tries=$most
     while [ $tries -gt 0 ] && ! has_descriptors "$1"; do
         tries=$((tries - 1))
-        sleep 0.02
+        sleep $pause
     done
     same "$(descriptors "$pid")" "$1" "$engine: descriptors of the server"
 }

@@ -52,22 +52,25 @@ has() { grep -q -- "$1" "$2" || fail "no '$1' in $2: $(head -c 300 "$2")"; }
 hasnt() { ! grep -q -- "$1" "$2" || fail "'$1' in $2"; }
 lines() { wc -l <"$1" | tr -d ' '; }
 
-# until COMMAND...: waits for it to succeed, at most ten seconds
+# until COMMAND...: waits for it to succeed, at most ten seconds, four times that with HARNESS_SLOWER in the environment
+patience=1 pause=0.02 most=500
+[ -z "${HARNESS_SLOWER-}" ] || patience=4 pause=0.1 most=400
+export patience
 until_true()
 {
-    tries=500
+    tries=$most
     while [ $tries -gt 0 ]; do
         if "$@" 2>/dev/null; then return 0; fi
         tries=$((tries - 1))
-        sleep 0.02
+        sleep $pause
     done
     fail "in vain: $*"
 }
 gone() { ! kill -0 "$1"; }
 counted() { [ "$(grep -c -- "$1" "$2")" -ge "$3" ]; }
 
-# client COMMAND...: runs it, at most 20 seconds; its status goes to $status
-client() { status=0; timeout -k 1 20 "$@" || status=$?; }
+# client COMMAND...: runs it, at most 20 seconds, or as much longer; its status goes to $status
+client() { status=0; timeout -k 1 $((20 * patience)) "$@" || status=$?; }
 # expects STATUS COMMAND...: standard error goes to ./cerr
 expects() { want=$1; shift; client "$@" 2>cerr; [ "$status" = "$want" ] || fail "status $status, not $want: $* ($(cat cerr))"; }
 # server ARGUMENTS...: unx in the background, output in out and err; waits until it is ready
@@ -98,9 +101,9 @@ json() { python3 -c 'import json,sys
 for line in sys.stdin:
     o = json.loads(line)
     print(eval(sys.argv[1]))' "$1"; }
-# peer TYPE ADDR PROGRAM: Python with a new socket in s and its address in at; ends after 20 seconds at the latest
+# peer TYPE ADDR PROGRAM: Python with a new socket in s and its address in at; ends after as many seconds at the latest
 python='import os, signal, socket, sys, time
-signal.alarm(20)
+signal.alarm(20 * int(os.environ["patience"]))
 kind, at, text = sys.argv[1:4]
 s = socket.socket(socket.AF_UNIX, getattr(socket, "SOCK_" + kind.upper()))
 at = "\0" + at[1:] if at[0] == "@" else at

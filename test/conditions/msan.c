@@ -4,21 +4,12 @@
  * know, because they became functions of their own in glibc 2.33: those with 64 bits by name. What they write counts as
  * written. In other programs it does nothing.
  */
-#include <dlfcn.h>
+#include "preload.h"
+
 #include <stddef.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 extern void __msan_unpoison(const volatile void *p, size_t n) __attribute__((weak));
-
-static void *next(const char *name)
-{
-    void *const f = dlsym(RTLD_NEXT, name);
-    if (f == NULL) {
-        abort();
-    }
-    return f;
-}
 
 static int written(int result, struct stat64 *st)
 {

@@ -98,6 +98,19 @@ void link_close(struct link *l)
     free(l->out_buf);
 }
 
+int link_sends(struct link *l, const void *p, size_t n, unsigned flags)
+{
+    const struct iovec iov = {(void *)p, n};
+    struct unx_msg m = message(&iov, 1);
+    const struct unx_msg before = m;
+    const int r = QUIET(unx_frames_send(&l->out, l->fd[1], &m, flags));
+    check_half(&before, &m);
+    CHECK_INT(m.error, r < 0 ? r : 0);
+    CHECK_INT(m.len, r < 0 ? 0 : n);
+    CHECK_INT(m.full_len, m.len);
+    return r;
+}
+
 int link_recv(struct link *l, unsigned flags, struct unx_msg **m)
 {
     static char data[64];

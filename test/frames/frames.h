@@ -40,6 +40,9 @@ struct link {
 void link_open(struct link *l, size_t bytes, unsigned nfds, unsigned flags);
 void link_close(struct link *l);
 
+/* Sends these bytes as a packet; the result, and what unx_frames_send() answered is as that says. */
+int link_sends(struct link *l, const void *p, size_t n, unsigned flags);
+
 /* One packet is received and is this. Nothing is there. The end. */
 void link_gets(struct link *l, const void *p, size_t n);
 void link_nothing(struct link *l);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Attacks by descriptors: too many, too slow to close, in circles, of kinds that nobody expects; and control data that makes no
- * sense.
+ * Attacks by descriptors: too many, too slow to close, in circles, of kinds that nobody expects; and control data that
+ * makes no sense.
  *
- * What surprised us: a connection may be passed over itself, and then its peer holds both ends, so closing ours ends nothing.
+ * What surprised us: a connection may be passed over itself, and then its peer holds both ends,
+ * so closing ours ends nothing.
  */
 #include "../harness.h"
 #include "../raw.h"
@@ -69,24 +70,31 @@ void fd_flood_unasked(struct ground *g)
     close(fd);
 }
 
-/* Meanwhile the server can open hardly anything more. */
+/* Meanwhile the server can open three descriptors more: who comes takes the last ones, stays, and lends it others. */
 void fd_flood_full_table(struct ground *g)
 {
-    int fds[4], p[2];
+    enum { HELD = 6, MESSAGES = 40 };
+    int fds[4], p[2], s[HELD];
     raw_pipe(p);
     for (int i = 0; i < 4; i++) {
         fds[i] = p[1];
     }
     while (ground_on(g)) {
-        const int s = attack_connect(g->seq, SOCK_SEQPACKET);
-        for (int i = 0; s >= 0 && i < 50 && ground_on(g) && !attack_over(s); i++) {
-            char reply[64];
-            raw_try_send(s, "12345678", 8, fds, 4, MSG_DONTWAIT);
-            atomic_fetch_add(&g->shared->tries, 1);
-            recv(s, reply, sizeof reply, MSG_DONTWAIT);
-            attack_pause_us(200);
+        for (int i = 0; i < HELD; i++) {
+            s[i] = attack_connect(g->seq, SOCK_SEQPACKET);
+            /* Who has said something whole may stay. */
+            attack_request(s[i], SOCK_SEQPACKET, 8);
         }
-        close(s);
+        for (int i = 0; i < MESSAGES * HELD && ground_on(g); i++) {
+            char reply[64];
+            raw_try_send(s[i % HELD], "12345678", 8, fds, 4, MSG_DONTWAIT);
+            atomic_fetch_add(&g->shared->tries, 1);
+            recv(s[i % HELD], reply, sizeof reply, MSG_DONTWAIT);
+            attack_pause_us(100);
+        }
+        for (int i = 0; i < HELD; i++) {
+            close(s[i]);
+        }
     }
     close(p[0]);
     close(p[1]);
@@ -122,8 +130,8 @@ static int slow_socket(void)
     return fd;
 }
 
-/* A connection that lives on in a child, or the server would notice our end before it comes to the message; and so much to read
- * before that we are gone when it does. Before there is anything slow that the child would have a copy of. */
+/* A connection that lives on in a child, or the server would notice our end before it comes to the message; and so much
+ * to read before that we are gone when it does. Before there is anything slow that the child would have a copy of. */
 static int slow_connect(struct ground *g)
 {
     const int s = attack_connect(g->seq, SOCK_SEQPACKET);
@@ -176,7 +184,8 @@ static void send_slow_unread(struct ground *g)
     }
 }
 
-/* Sockets in whose queues they are: switching off lingering on these helps nothing. As many as there may be room for, or more. */
+/* Sockets in whose queues they are: switching off lingering on these helps nothing.
+ * As many as there may be room for, or more. */
 static void send_slow_nested(struct ground *g)
 {
     int pairs[SLOW][2], outer[SLOW];
@@ -230,7 +239,8 @@ void slow_close_nested(struct ground *g)
     slow_loop(g, send_slow_nested);
 }
 
-/* Two that hold each other, and one that holds itself, each with a copy of `end`: nobody can reach them but the collector. */
+/* Two that hold each other, and one that holds itself,
+ * each with a copy of `end`: nobody can reach them but the collector. */
 static void make_circles(struct ground *g, int end)
 {
     int s[2], t[2];
@@ -262,7 +272,7 @@ void passed_into_themselves(struct ground *g)
     }
     close(p[1]);
     /* The server has let go of all that it got, and what nobody can reach is collected. */
-    for (int i = 0; i < 1000 && !raw_pipe_ended(p[0]); i++) {
+    for (int i = 0; i < 2500 && !raw_pipe_ended(p[0]); i++) {
         raw_collect();
         attack_pause_us(10000);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Attacks by being somebody else: credentials that are not one's own, a connection that somebody else has opened, a pid that was
- * somebody else's.
+ * Attacks by being somebody else: credentials that are not one's own, a connection that somebody else has opened, a pid
+ * that was somebody else's.
  */
 #include "../harness.h"
 #include "../raw.h"

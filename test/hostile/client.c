@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * The well-behaved client: it goes on making round trips while its server is attacked, and writes down how long each took.
+ * The well-behaved client: it goes on making round trips while its server is attacked,
+ * and writes down how long each took.
  *
- * Of four kinds: packets, every fourth with a descriptor, and frames on a stream, each on a connection that stays; a barrier of
- * sd_notify(3), which is a descriptor that the server has to close; and a new connection with one round trip. The last may be
- * turned away, because the server has no room for anybody just then, and is tried again: it takes as long as all tries together.
+ * Of four kinds: packets, every fourth with a descriptor, and frames on a stream, each on a connection that stays; a
+ * barrier of sd_notify(3), which is a descriptor that the server has to close; and a new connection with one round
+ * trip. The last may be turned away, because the server has no room for anybody just then, and is tried again: it takes
+ * as long as all tries together.
  */
 #include "client.h"
 #include "../harness.h"

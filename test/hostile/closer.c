@@ -2,11 +2,12 @@
 /*
  * The thread of a server that closes what came from others (server.h).
  *
- * What surprised us: closing a connection closes what is unread in it, closing a socket that was passed closes what is in its queue,
- * and so on; each waits for whatever it has to wait for. The library switches lingering off on what it closes itself, which does
- * not reach inside. But a process that ends does not linger (inet_release() asks for that). So a child gets a copy of all, by being
- * forked; this process closes its own, which are not the last ones; and the child ends. That is also quick: reading 70,000
- * descriptors out of a connection to close each takes a hundred times as long.
+ * What surprised us: closing a connection closes what is unread in it, closing a socket that was passed closes what is
+ * in its queue, and so on; each waits for whatever it has to wait for. The library switches lingering off on what it
+ * closes itself, which does not reach inside. But a process that ends does not linger (inet_release() asks for that).
+ * So a child gets a copy of all, by being forked; this process closes its own, which are not the last ones; and the
+ * child ends. That is also quick: reading 70,000 descriptors out of a connection to close each takes a hundred
+ * times as long.
  */
 #include "../harness.h"
 #include "server.h"

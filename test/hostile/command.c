@@ -2,8 +2,8 @@
 /*
  * A program as the server that is attacked (command.h).
  *
- * The command unx admits anyone here, because the point is what it does with them. The examples admit their own user, so strangers
- * attack them. HOSTILE_TOOL and HOSTILE_EXAMPLES say where the programs are.
+ * The command unx admits anyone here, because the point is what it does with them. The examples admit their own user,
+ * so strangers attack them. HOSTILE_TOOL and HOSTILE_EXAMPLES say where the programs are.
  */
 #include "command.h"
 #include "../harness.h"
@@ -19,51 +19,65 @@
 #include <unistd.h>
 
 #define ANYONE "--allow", "anyone", "--mode", "666", "--max", "65536"
-/* A pool of 16 MiB, and what is printed. */
-enum { UNX_MEMORY = 40 << 10, EXAMPLE_MEMORY = 4 << 10 };
+/* KiB: a pool of 16 MiB, and what is printed; of the pool io_uring touches whatever it once needed. */
+enum {
+    UNX_MEMORY = 40 << 10,
+    UNX_KEPT = 2 << 10,
+    RING_KEPT = 24 << 10,
+    EXAMPLE_MEMORY = 4 << 10,
+    EXAMPLE_KEPT = 1 << 10
+};
 
 static const struct target targets[] = {
     {.name = "unx_io_uring",
      .can = NEEDS_SEQ,
      .command = {"%u/unx", "listen", "--echo", ANYONE, "--engine", "io_uring", "%p"},
      .says_who = true,
-     .most_memory = UNX_MEMORY},
+     .most_memory = UNX_MEMORY,
+     .kept_memory = RING_KEPT},
     {.name = "unx_epoll",
      .can = NEEDS_SEQ,
      .command = {"%u/unx", "listen", "--echo", ANYONE, "--engine", "epoll", "%p"},
      .says_who = true,
-     .most_memory = UNX_MEMORY},
+     .most_memory = UNX_MEMORY,
+     .kept_memory = UNX_KEPT},
     {.name = "unx_stream",
      .can = NEEDS_STREAM,
      .command = {"%u/unx", "listen", "--echo", ANYONE, "--type", "stream", "%p"},
      .says_who = true,
-     .most_memory = UNX_MEMORY},
+     .most_memory = UNX_MEMORY,
+     .kept_memory = UNX_KEPT},
     {.name = "unx_dgram",
      .can = NEEDS_NOTIFY,
      .command = {"%u/unx", "listen", ANYONE, "--type", "dgram", "%p"},
      .says_who = true,
-     .most_memory = UNX_MEMORY},
+     .most_memory = UNX_MEMORY,
+     .kept_memory = UNX_KEPT},
     {.name = "unx_recv",
      .can = NEEDS_NOTIFY,
      .command = {"%u/unx", "recv", "--count", "1000000000", ANYONE, "--type", "dgram", "%p"},
      .says_who = true,
-     .most_memory = UNX_MEMORY},
+     .most_memory = UNX_MEMORY,
+     .kept_memory = UNX_KEPT},
     {.name = "own_poll",
      .can = NEEDS_SEQ,
      .command = {"%e/example_own_poll", "seqpacket", "%p"},
      .strangers_only = true,
-     .most_memory = EXAMPLE_MEMORY},
+     .most_memory = EXAMPLE_MEMORY,
+     .kept_memory = EXAMPLE_KEPT},
     {.name = "own_poll_stream",
      .can = NEEDS_STREAM,
      .command = {"%e/example_own_poll", "stream", "%p"},
      .strangers_only = true,
-     .most_memory = EXAMPLE_MEMORY},
+     .most_memory = EXAMPLE_MEMORY,
+     .kept_memory = EXAMPLE_KEPT},
     {.name = "echo",
      .can = NEEDS_SEQ,
      .command = {"%e/example_echo", "serve", "%p"},
      .one_at_a_time = true,
      .strangers_only = true,
-     .most_memory = EXAMPLE_MEMORY},
+     .most_memory = EXAMPLE_MEMORY,
+     .kept_memory = EXAMPLE_KEPT},
 };
 
 const struct target *command_target(const char *name)

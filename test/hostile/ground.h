@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The ground on which a server is attacked: a server, a well-behaved client and attackers, a process each, and memory that
- * all of them share.
+ * The ground on which a server is attacked: a server, a well-behaved client and attackers, a process each, and memory
+ * that all of them share.
  *
- * The server writes there who did what; the client how long each round trip took; attackers their process ids. Whoever looks
- * on compares them, and reads memory and descriptors of the server from /proc.
+ * The server writes there who did what; the client how long each round trip took; attackers their process ids. Whoever
+ * looks on compares them, and reads memory and descriptors of the server from /proc.
  */
 #ifndef HOSTILE_GROUND_H
 #define HOSTILE_GROUND_H
@@ -100,6 +100,9 @@ void ground_log(struct shared *s, unsigned kind, pid_t pid, uid_t uid);
 /* How often one of these kinds was written down of an attacker with this uid. */
 unsigned ground_found(const struct shared *s, unsigned kinds, uid_t uid);
 
+/* How often one of these kinds was written down of anybody. */
+unsigned ground_noted(const struct shared *s, unsigned kinds);
+
 /* Prints what was written down, or the beginning of it. */
 void ground_tell(const struct shared *s);
 
@@ -113,6 +116,8 @@ int64_t now_us(void);
 long memory_now(pid_t pid, const char *which);
 void memory_peak_reset(pid_t pid);
 int descriptors_of(pid_t pid);
+/* It has no number left for another descriptor, below its limit. */
+bool table_is_full(pid_t pid);
 long processor_ms(pid_t pid);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What has to hold when a server was attacked: no round trip of its well-behaved client failed, or took longer than a bound that a
- * server which waits for somebody cannot keep; memory and descriptors stayed below a bound, and are what they were; the server wrote
- * down the attacker's pid and uid.
+ * What has to hold when a server was attacked: no round trip of its well-behaved client failed, or took longer than a
+ * bound that a server which waits for somebody cannot keep; memory and descriptors stayed below a bound, and are what
+ * they were; the server wrote down the attacker's pid and uid.
  */
 #include "../harness.h"
 #include "play.h"
@@ -11,11 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Sleeps of an attack are ten seconds, so a server of ours that shares one is far beyond these. A command has no limit for each
- * user, and those who come to it last wait for all the others. */
+/* Sleeps of an attack are ten seconds, so a server of ours that shares one is far beyond these. A command has no limit
+ * for each user, and those who come to it last wait for all the others. */
 enum { STAY_MS = 3000, FRESH_MS = 5000, NO_QUOTA_STAY_MS = 4000, NO_QUOTA_MS = 20000 };
-/* Connections with a pidfd each, what waits to be closed, and 253 for each message that is looked at: a thread for each of eight
- * connections of two users, or eight buffers of an engine and one more that is read to the end. */
+/* Connections with a pidfd each, what waits to be closed, and 253 for each message that is looked at: a thread for each
+ * of eight connections of two users, or eight buffers of an engine and one more that is read to the end. */
 enum { MORE_FDS = 3 * 64 + 512 + 17 * 253 };
 /* KiB: buffers of 64 connections, stacks of their threads. */
 enum { MORE_MEMORY = 10 << 10 };
@@ -33,7 +33,7 @@ static bool wrote(const struct play *p, const struct attack *a, uid_t uid)
 {
     /* Whoever has 65534 is nobody whom the kernel can name: its pid alone is known. */
     const uid_t written = uid == NOBODY ? (uid_t)-1 : uid;
-    const bool ours = p->t->ours && a->logs != 0 && (a->flags & FULL_TABLE) == 0;
+    const bool ours = p->t->ours && a->logs != 0;
     const bool said = p->t->says_who && (a->flags & SPEAKS) != 0;
     return (!ours && !said) || ground_found(p->g.shared, ours ? a->logs : CAME, written) > 0;
 }
@@ -42,6 +42,9 @@ bool play_wrote_all(const struct play *p, const struct attack *a)
 {
     if (a->flags & AS_NOBODY) {
         return wrote(p, a, NOBODY);
+    }
+    if (a->flags & FULL_TABLE) {
+        return p->times_full > 0 && ground_noted(p->g.shared, FULL) > 0;
     }
     const bool us = (a->flags & AS_OTHER_ONLY) == 0 && !p->t->strangers_only;
     const bool other = geteuid() == 0 && (a->flags & AS_ROOT_ONLY) == 0 && a->run != forged_credentials;
@@ -86,6 +89,9 @@ void play_judge(const struct play *p, const struct attack *a)
     print_row(p, a == NULL ? "all_at_once" : a->name);
     play_check_client(p);
     judge_trips(p, full);
+    if (full && p->times_full == 0) {
+        harness_fail(__FILE__, __LINE__, "its table of descriptors was never full");
+    }
     if (p->after.fds > p->before.fds + 2) {
         harness_fail(__FILE__, __LINE__, "%d descriptors, and %d afterwards", p->before.fds, p->after.fds);
     }
@@ -93,7 +99,8 @@ void play_judge(const struct play *p, const struct attack *a)
         harness_fail(__FILE__, __LINE__, "%d descriptors while it was attacked", p->during.fds);
     }
     const long more = p->t->ours ? MORE_MEMORY : p->t->most_memory;
-    if (!harness_slow() && (p->during.memory > p->before.memory + more || p->after.memory > p->before.memory + more)) {
+    if (!harness_slow() &&
+        (p->during.memory > p->before.memory + more || p->after.memory > p->before.memory + p->t->kept_memory)) {
         harness_fail(__FILE__, __LINE__, "memory: %ld KiB before, at most %ld, then %ld", p->before.memory,
                      p->during.memory, p->after.memory);
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* A live server, a client that knows whom it wants to talk to, and an attacker with another uid, around one name (place.c). */
+/* A live server, a client that knows whom it wants to talk to, and an attacker with another uid,
+ * around one name (place.c). */
 #ifndef HOSTILE_PLACE_H
 #define HOSTILE_PLACE_H
 
@@ -38,8 +39,12 @@ void place_directory(struct place *p, const char *dir, mode_t mode);
 /* A server that answers 'U' to everybody at its listener, in this process, until p->stop. */
 void place_serve(struct place *p, struct unx_listener *l);
 
-/* Connects, asks who is there, and takes a byte. 'U': our own server; 0: refused, because it is another user's, whose pid and
- * uid are in *who; a negative errno value: nobody. */
+/* Connects, asks who is there, and takes a byte. 'U': our own server; 0: refused, because it is another user's, whose
+ * pid and uid are in *who; a negative errno value: nobody. */
 int place_ask(const char *path, struct unx_cred *who);
+
+/* Cases of place_moved.c. */
+void names_are_moved_around(void);
+void names_are_moved_around_sticky(void);
 
 #endif

@@ -18,6 +18,7 @@ struct target {
     const char *command
         [COMMAND_WORDS]; /* "%u" is the directory of unx, "%e" that of the examples, "%p" the path of its socket */
     long most_memory;    /* in KiB, more than at first, while it is attacked */
+    long kept_memory;    /* and afterwards */
     bool says_who;       /* it prints "pid N, uid N" of each message */
     bool one_at_a_time;  /* it serves one connection after the other */
     bool strangers_only; /* it admits its own user alone, who can hold it up; others cannot */

@@ -25,12 +25,11 @@ static void on_term(int sig)
     }
 }
 
-void server_open(struct server *s, struct ground *g, unsigned room_fds)
+void server_open(struct server *s, struct ground *g)
 {
     the_server = s;
     s->ground = g;
     s->shared = g->shared;
-    s->room_fds = room_fds;
     const struct rlimit enough = {DESCRIPTORS, DESCRIPTORS};
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &enough), 0);
     CHECK_INT(pthread_mutex_init(&s->mutex, NULL), 0);
@@ -281,7 +280,7 @@ bool server_notification(struct server *s, unsigned flags)
     struct unx_cred who = {0};
     struct unx_notification n;
     const struct iovec room = {text, sizeof text};
-    struct unx_msg m = {.iov = &room, .niov = 1, .fds = fds, .nfds = s->room_fds, .cred = &who};
+    struct unx_msg m = {.iov = &room, .niov = 1, .fds = fds, .nfds = LARGEST, .cred = &who};
     const int r = unx_notify_recv(s->notify, &m, &n, flags | UNX_BARRIER);
     if (r == -EAGAIN || r == 0) {
         return false;

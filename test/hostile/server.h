@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * A server that expects the worst, three times: a thread for each connection with blocking calls, one thread with poll(2), and on
- * an engine. What they have in common is here: whom they admit, how many, what they take, and how they part.
+ * A server that expects the worst, three times: a thread for each connection with blocking calls, one thread with
+ * poll(2), and on an engine. What they have in common is here: whom they admit, how many, what they take,
+ * and how they part.
  *
  * Its rules, which any server for users who do not trust each other needs:
  *  - so many connections in all, for each user, and for each process; who comes on top is turned away, who is in stays;
  *  - who has not sent a whole message in PATIENCE_MS is sent away, and so is who does not read the replies;
  *  - whatever breaks a rule is written down with its pid and uid, and the connection ends;
- *  - its table of descriptors has room for all that may come at one time: 253 for each message that is looked at, however few it
- *    wants, because the kernel puts them all into the table first;
- *  - what was received, and connections in which something may be left, are closed by a thread that has nothing else to do, so that
- *    their last close is that of a child which ends: only that never lingers.
+ *  - its table of descriptors has room for all that may come at one time: 253 for each message that is looked at,
+ *    however few it wants, because the kernel puts them all into the table first;
+ *  - what was received, and connections in which something may be left, are closed by a thread that has nothing else to
+ *    do, so that their last close is that of a child which ends: only that never lingers.
  */
 #ifndef HOSTILE_SERVER_H
 #define HOSTILE_SERVER_H
@@ -44,14 +45,13 @@ struct server {
     int notify;
     pthread_mutex_t mutex; /* of conns */
     struct conn conns[CONNS];
-    unsigned room_fds;  /* for how many descriptors of a message there is room: more are closed by the library */
     void (*wake)(void); /* when it shall end */
 };
 
 extern struct server *the_server;
 
 /* Opens the sockets and starts the thread that closes. */
-void server_open(struct server *s, struct ground *g, unsigned room_fds);
+void server_open(struct server *s, struct ground *g);
 /* Nothing is left of anybody; closes them. */
 void server_close(struct server *s);
 bool server_over(const struct server *s);
@@ -62,7 +62,8 @@ struct conn *server_admit(struct server *s, int fd, int type);
 /* Forgets it; kind is why. Its descriptor is still open and is the caller's to give to farewell(). */
 void server_leave(struct server *s, struct conn *c, unsigned kind);
 
-/* Closes in the thread for it: descriptors that came; a connection, with all that is unread in it. It has to be the last copy. */
+/* Closes in the thread for it: descriptors that came; a connection, with all that is unread in it.
+ * It has to be the last copy. */
 void dispose(const int *fds, unsigned n);
 void farewell(int fd);
 
@@ -75,7 +76,8 @@ void closer_stop(void);
 /* A message came, or an error. 0: *r is the reply; else why the connection has to end. */
 unsigned server_packet(struct server *s, struct conn *c, int result, struct unx_msg *m, struct reply *r);
 
-/* Bytes of a stream came. Returns as above for the first whole frame in it, and how many bytes were used; WANTS: not whole. */
+/* Bytes of a stream came. Returns as above for the first whole frame in it, and how many bytes were used;
+ * WANTS: not whole. */
 enum { WANTS = 0x10000 };
 unsigned server_bytes(struct server *s, struct conn *c, const void *p, size_t n, size_t *used, struct reply *r);
 /* As unx_recv() on the stream tells: 0 for bytes, else why it has to end. */

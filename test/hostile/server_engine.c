@@ -2,9 +2,9 @@
 /*
  * The server on an engine (server.h): standing receives, a send for each reply, a timer.
  *
- * What it has to look after: the engine closes a descriptor in its own thread, so a copy is kept until then, and what is
- * unread in the connection goes with that. A message of the pool goes back at once, its descriptors taken out. Each buffer
- * of the pool may hold 253 descriptors, so there are few.
+ * What it has to look after: the engine closes a descriptor in its own thread, so a copy is kept until then, and what
+ * is unread in the connection goes with that. A message of the pool goes back at once, its descriptors taken out. Each
+ * buffer of the pool may hold 253 descriptors, so there are few.
  */
 #include "../harness.h"
 #include "../raw.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Hostile partners of a server that goes on serving: successors to whom it tries to hand over, and an environment that tells it
- * of descriptors which are not what it expects.
+ * Hostile partners of a server that goes on serving: successors to whom it tries to hand over, and an environment that
+ * tells it of descriptors which are not what it expects.
  */
 #include "place.h"
 
@@ -222,7 +222,8 @@ static void hostile_successors(void)
 
 enum { PASSED = 6 };
 
-/* Descriptors 3 to 8: a file, a TCP socket, a connected socket, a listener of another type, one that does not listen, ours. */
+/* Descriptors 3 to 8: a file, a TCP socket, a connected socket, a listener of another type,
+ * one that does not listen, ours. */
 static void start_with_lies(void *arg)
 {
     struct place *p = arg;

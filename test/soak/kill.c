@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * soak_kill SECONDS BACKEND [CONNECTIONS [RATE [FILE]]]: the soak with kill -9 (kill.h). BACKEND: any, io_uring, epoll, poll.
- * CONNECTIONS: at most the limit of descriptors less 500. RATE: messages that each side sends in a second, about. FILE: gets a
- * line each second, for scripts/soak_plot.sh. UNX_SOAK_SECONDS in the environment is used instead of SECONDS.
+ * soak_kill SECONDS BACKEND [CONNECTIONS [RATE [FILE]]]: the soak with kill -9 (kill.h). BACKEND: any, io_uring, epoll,
+ * poll. CONNECTIONS: at most the limit of descriptors less 500. RATE: messages that each side sends in a second, about.
+ * FILE: gets a line each second, for scripts/soak_plot.sh.
+ * UNX_SOAK_SECONDS in the environment is used instead of SECONDS.
  *
- * Fails if anything was lost that was not in flight to the dead, if something has grown, or if the kernel keeps a socket or a
- * descriptor when all is over. The time is cut in cycles: two fifths of each with kills, then a calm.
+ * Fails if anything was lost that was not in flight to the dead, if something has grown, or if the kernel keeps a
+ * socket or a descriptor when all is over. The time is cut in cycles: two fifths of each with kills, then a calm.
  */
 #include "kill.h"
 #include "../raw.h"

@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: MIT
 /*
- * The soak with kill -9: a client and a server, each a process with an engine and one end of thousands of connections, exchange
- * numbered messages both ways, a third of them with descriptors of several kinds. A supervisor kills either at random, starts it
- * again, and judges each connection when both ends are over. Connections are also closed at random, at once or in good order.
+ * The soak with kill -9: a client and a server, each a process with an engine and one end of thousands of connections,
+ * exchange numbered messages both ways, a third of them with descriptors of several kinds. A supervisor kills either at
+ * random, starts it again, and judges each connection when both ends are over.
+ * Connections are also closed at random, at once or in good order.
  *
- * What can be counted: for each connection both processes keep their half of a record in shared memory, which a kill cannot take
- * away. A sender writes the number of a message into `begun` before it is sent, and into `done` when the event says that it went;
- * a receiver writes it into `got` when the message has come and is right. Numbers run 1, 2, 3 ... in each direction. Then, for
- * each direction of each connection:
+ * What can be counted: for each connection both processes keep their half of a record in shared memory, which a kill
+ * cannot take away. A sender writes the number of a message into `begun` before it is sent, and into `done` when the
+ * event says that it went; a receiver writes it into `got` when the message has come and is right. Numbers run 1, 2, 3
+ * ... in each direction. Then, for each direction of each connection:
  *  - got never jumps, and never passes begun; nor done, if the sender lived to hear what became of its sends;
  *  - a receiver that has seen the end has got all that was done, also when the sender was killed;
- *  - a receiver that was killed, or closed without waiting for the end, may miss what lay in the socket's queue and in the
- *    engine's buffers, and no more. How much that can be is measured at the start (struct kill_shared, most_queued);
- *  - a server that lives sees each connection whose first message was done, and no connection ends before that while it lives.
- * What a message has to contain, and which descriptors, follows from its connection and number alone: nobody needs to be asked.
+ *  - a receiver that was killed, or closed without waiting for the end, may miss what lay in the socket's queue and in
+ *    the engine's buffers, and no more. How much that can be is measured at the start (struct kill_shared,
+ *    most_queued);
+ *  - a server that lives sees each connection whose first message was done,
+ *    and no connection ends before that while it lives.
+ * What a message has to contain, and which descriptors,
+ * follows from its connection and number alone: nobody needs to be asked.
  *
- * What surprised us: with io_uring the sockets of a killed process live on for some milliseconds, until the kernel has taken its
- * ring apart, so messages to it still "go", and its peers hear of the end a little later than of its death.
+ * What surprised us: with io_uring the sockets of a killed process live on for some milliseconds, until the kernel has
+ * taken its ring apart, so messages to it still "go", and its peers hear of the end a little later than of its death.
  */
 #ifndef TEST_SOAK_KILL_H
 #define TEST_SOAK_KILL_H

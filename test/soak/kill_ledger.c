@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The judge of the soak with kill -9 (kill.h): looks at a connection when both of its ends are over. Only the supervisor calls it.
+ * The judge of the soak with kill -9 (kill.h): looks at a connection when both of its ends are over.
+ * Only the supervisor calls it.
  *
- * A connection that no server has met is over for good when the server that it may have reached is dead; before, that server may
- * still find it in its backlog.
+ * A connection that no server has met is over for good when the server that it may have reached is dead; before, that
+ * server may still find it in its backlog.
  */
 #include "kill.h"
 
@@ -84,8 +85,8 @@ static void judge(struct kill_shared *s, struct kill_verdict *v, unsigned i)
     judge_direction(s, v, i, SERVER);
 }
 
-/* A server that was there from before the connect until now has to have met whoever could send; and who has seen the end before the
- * server was killed was turned away by it. */
+/* A server that was there from before the connect until now has to have met whoever could send; and who has seen the
+ * end before the server was killed was turned away by it. */
 static void judge_unmet(struct kill_shared *s, struct kill_verdict *v, unsigned i)
 {
     const struct kill_record *r = &s->record[i];

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * A connection of the soak with kill -9 (kill.h), as one of its two processes has it: messages go out, come in and are checked;
- * the shared record is written before a message goes, and after it has come.
+ * A connection of the soak with kill -9 (kill.h), as one of its two processes has it: messages go out, come in and are
+ * checked; the shared record is written before a message goes, and after it has come.
  *
- * The end of what the other side sends does not end this side: what was begun here is still sent, because the other one may have
- * shut down its own direction only.
+ * The end of what the other side sends does not end this side: what was begun here is still sent, because the other one
+ * may have shut down its own direction only.
  */
 #include "kill_link.h"
 #include "../raw.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The messages of the soak with kill -9 (kill.h): length, bytes and descriptors follow from connection, side and number.
+ * The messages of the soak with kill -9 (kill.h): length, bytes and descriptors follow from connection,
+ * side and number.
  *
  * What surprised us: fstat(2) cannot tell the two ends of a pipe from each other, so the access mode is compared too.
  */
@@ -96,6 +97,10 @@ const char *kill_read(const struct kill_shared *s, const struct kill_head *h, co
 static void add(struct kill_shared *s, unsigned *n, int fd)
 {
     struct stat st;
+    if (fd < 0 && errno == ENOSYS) {
+        printf("no memfd_create(2) here\n");
+        exit(77);
+    }
     if (fd < 0 || fstat(fd, &st) != 0) {
         perror("soak_kill: a file to send");
         exit(1);
@@ -103,8 +108,8 @@ static void add(struct kill_shared *s, unsigned *n, int fd)
     s->files[(*n)++] = (struct kill_file){fd, fcntl(fd, F_GETFL), st.st_dev, st.st_ino};
 }
 
-/* Both ends of one pipe are among them, the write end of another one, whose last copy is told by *pipe_end, and a socket, which the
- * kernel looks after when it is in flight. */
+/* Both ends of one pipe are among them, the write end of another one, whose last copy is told by *pipe_end, and a
+ * socket, which the kernel looks after when it is in flight. */
 void kill_open_files(struct kill_shared *s, int *pipe_end)
 {
     unsigned n = 0;
@@ -143,8 +148,8 @@ static unsigned fill(bool stream, bool slow)
     return n;
 }
 
-/* In the hands of the receiver's engine: one message of a slow connection, else what the buffers hold. A stream has several
- * messages in each. */
+/* In the hands of the receiver's engine: one message of a slow connection, else what the buffers hold. A stream has
+ * several messages in each. */
 void kill_measure_queues(struct kill_shared *s)
 {
     for (unsigned stream = 0; stream < 2; stream++) {

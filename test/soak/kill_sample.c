@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the soak with kill -9 (kill.h) uses, looked at once a second: memory and descriptors of both processes, sockets that the
- * kernel has, open files of the machine, and how many descriptors lie in the queues of some connections.
+ * What the soak with kill -9 (kill.h) uses, looked at once a second: memory and descriptors of both processes, sockets
+ * that the kernel has, open files of the machine, and how many descriptors lie in the queues of some connections.
  *
- * A process that is killed every few seconds cannot show a leak, so there are calms without kills: nothing may grow from the
- * middle of a calm to its end, nor from the first calm to the last.
+ * A process that is killed every few seconds cannot show a leak, so there are calms without kills: nothing may grow
+ * from the middle of a calm to its end, nor from the first calm to the last.
  */
 #include "../harness.h"
 #include "kill.h"
@@ -70,7 +70,8 @@ static long rss(pid_t pid)
     return number(name, "VmRSS:");
 }
 
-/* Of some descriptors of a process, how many descriptors wait in their queues; for all of them, if those are like the others. */
+/* Of some descriptors of a process, how many descriptors wait in their queues;
+ * for all of them, if those are like the others. */
 static long in_flight(pid_t pid, long nfds)
 {
     long sum = 0, seen = 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * One process of the soak with kill -9 (kill.h): a hundred times a second it connects what is not connected, sends, receives and
- * closes at random; events do the rest. A killed server leaves its socket file behind, which the next one takes over.
+ * One process of the soak with kill -9 (kill.h): a hundred times a second it connects what is not connected, sends,
+ * receives and closes at random; events do the rest.
+ * A killed server leaves its socket file behind, which the next one takes over.
  */
 #include "kill_link.h"
 

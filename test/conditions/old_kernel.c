@@ -5,9 +5,10 @@
  *     old_kernel PROFILE PROGRAM [ARGUMENT...]
  *     old_kernel --check [PROFILE...]
  *
- * PROFILE is linux_4_9 and the like (any release: what is newer is unknown), without_NAME for one thing of the list,
- * container (io_uring is forbidden, as container engines do), or old_container (a filter that is older than the kernel,
- * and forbids with EPERM what it has never heard of). --check makes the calls themselves and sees them fail.
+ * PROFILE is linux_4_9 and the like (any release: what is newer is unknown), without_NAME for one thing of the list
+ * (without_pidfds: whatever has to do with them), container (io_uring is forbidden, as container engines do), or
+ * old_container (a filter that is older than the kernel, and forbids with EPERM what it has never heard of). --check
+ * makes the calls themselves and sees them fail.
  *
  * Promises: the answer is the one that such a kernel gives (ENOSYS, ENOPROTOOPT, EINVAL, ENOTTY). What it does not
  * have: the behaviour of older calls, and what is said by memory and not by an argument.
@@ -35,7 +36,9 @@ static const char *const usual[] = {
     "linux_6_12",
     "container",
     "old_container",
+    "without_io_uring_setup",
     "without_pidfd_open",
+    "without_pidfds",
     "without_accept4",
     "without_memfd_create",
     "without_close_range",
@@ -61,6 +64,9 @@ static bool lacking(const struct lack *l, const char *profile, unsigned release)
 {
     if (release != 0) {
         return l->since > release && !hidden(l, release);
+    }
+    if (strcmp(profile, "without_pidfds") == 0) {
+        return strcasestr(l->name, "pidfd") != NULL;
     }
     return strncmp(profile, "without_", 8) == 0 && strcmp(profile + 8, l->name) == 0;
 }
@@ -99,7 +105,7 @@ static int refuse_options(scmp_filter_ctx filter, unsigned release)
         const struct lack l = {
             .number = calls[i],
             .nargs = 2,
-            .arg = {SCMP_A1_32(SCMP_CMP_EQ, SOL_SOCKET), SCMP_A2_32(SCMP_CMP_GE, first)},
+            .arg = {SCMP_A1_32(SCMP_CMP_EQ, SOL_SOCKET, 0), SCMP_A2_32(SCMP_CMP_GE, first, 0)},
         };
         const int r = refuse(filter, &l, ENOPROTOOPT);
         if (r < 0) {

@@ -27,11 +27,10 @@
 
 /* clang-format off */
 #define CALL(call, since, error) {#call, since, SYS_##call, error, 0, {{0}}}
+#define OPTION_IS(number) {SCMP_A1_32(SCMP_CMP_EQ, SOL_SOCKET, 0), SCMP_A2_32(SCMP_CMP_EQ, number, 0)}
 #define OPTION(option, since)                                                                                          \
-    {"SO_" #option, since, SYS_getsockopt, ENOPROTOOPT, 2,                                                             \
-     {SCMP_A1_32(SCMP_CMP_EQ, SOL_SOCKET), SCMP_A2_32(SCMP_CMP_EQ, OPTION_##option)}},                                 \
-    {"SO_" #option, since, SYS_setsockopt, ENOPROTOOPT, 2,                                                             \
-     {SCMP_A1_32(SCMP_CMP_EQ, SOL_SOCKET), SCMP_A2_32(SCMP_CMP_EQ, OPTION_##option)}}
+    {"SO_" #option, since, SYS_getsockopt, ENOPROTOOPT, 2, OPTION_IS(OPTION_##option)},                                \
+    {"SO_" #option, since, SYS_setsockopt, ENOPROTOOPT, 2, OPTION_IS(OPTION_##option)}
 
 const struct lack lacks[] = {
     CALL(accept4, LINUX(2, 28), ENOSYS),
@@ -45,7 +44,7 @@ const struct lack lacks[] = {
     CALL(pidfd_send_signal, LINUX(5, 1), ENOSYS),
     CALL(pidfd_open, LINUX(5, 3), ENOSYS),
     CALL(clone3, LINUX(5, 3), ENOSYS),
-    {"P_PIDFD", LINUX(5, 4), SYS_waitid, EINVAL, 1, {SCMP_A0_32(SCMP_CMP_EQ, TYPE_PIDFD)}},
+    {"P_PIDFD", LINUX(5, 4), SYS_waitid, EINVAL, 1, {SCMP_A0_32(SCMP_CMP_EQ, TYPE_PIDFD, 0)}},
     CALL(openat2, LINUX(5, 6), ENOSYS),
     CALL(close_range, LINUX(5, 9), ENOSYS),
     CALL(epoll_pwait2, LINUX(5, 11), ENOSYS),
@@ -55,7 +54,8 @@ const struct lack lacks[] = {
     OPTION(PASSPIDFD, LINUX(6, 5)),
     OPTION(PEERPIDFD, LINUX(6, 5)),
     CALL(fchmodat2, LINUX(6, 6), ENOSYS),
-    {"PIDFD_GET_INFO", LINUX(6, 13), SYS_ioctl, ENOTTY, 1, {SCMP_A1_32(SCMP_CMP_MASKED_EQ, 0xffffu, REQUEST_PIDFD_INFO)}},
+    {"PIDFD_GET_INFO", LINUX(6, 13), SYS_ioctl, ENOTTY, 1,
+     {SCMP_A1_32(SCMP_CMP_MASKED_EQ, 0xffffu, REQUEST_PIDFD_INFO)}},
     OPTION(PASSRIGHTS, LINUX(6, 16)),
 };
 /* clang-format on */

@@ -9,15 +9,14 @@
  * call for the test would be wrong where it has a time limit of its own, which then starts anew each time: the signal
  * is blocked around the call instead, in this thread.
  */
-#include <dlfcn.h>
+#include "preload.h"
+
 #include <errno.h>
-#include <link.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,8 +29,6 @@
 #include <unistd.h>
 
 #define OUR_SIGNAL (SIGRTMIN + 7)
-
-static uintptr_t program_start, program_end; /* the program itself, without its libraries */
 
 static void on_signal(int number)
 {
@@ -56,29 +53,12 @@ static int ours(void)
     return strstr(path, "/test_") != NULL || dlsym(RTLD_DEFAULT, "unx_version") != NULL;
 }
 
-/* The first one is the program. */
-static int measure(struct dl_phdr_info *info, size_t size, void *arg)
-{
-    (void)size;
-    (void)arg;
-    program_start = UINTPTR_MAX;
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *const p = &info->dlpi_phdr[i];
-        if (p->p_type == PT_LOAD) {
-            const uintptr_t from = info->dlpi_addr + p->p_vaddr, to = from + p->p_memsz;
-            program_start = from < program_start ? from : program_start;
-            program_end = to > program_end ? to : program_end;
-        }
-    }
-    return 1;
-}
-
 static void __attribute__((constructor)) prepare(void)
 {
     if (!ours()) {
         return;
     }
-    dl_iterate_phdr(measure, NULL);
+    preload_look();
     setenv("UNX_DISTURBED", "signals", 1);
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK};
     sigemptyset(&action.sa_mask);
@@ -90,11 +70,6 @@ static void __attribute__((constructor)) prepare(void)
 
 /* ---- what the program itself calls ---- */
 
-static int by_program(const void *caller)
-{
-    return (uintptr_t)caller >= program_start && (uintptr_t)caller < program_end;
-}
-
 static sigset_t block(void)
 {
     sigset_t set, before;
@@ -102,15 +77,6 @@ static sigset_t block(void)
     sigaddset(&set, OUR_SIGNAL);
     pthread_sigmask(SIG_BLOCK, &set, &before);
     return before;
-}
-
-static void *next(const char *name)
-{
-    void *const f = dlsym(RTLD_NEXT, name);
-    if (f == NULL) {
-        abort();
-    }
-    return f;
 }
 
 #define UNDISTURBED(type, name, parameters, arguments)                                                                 \

@@ -4,10 +4,13 @@
 #
 # usage: scripts/torture.sh BUILD-FOLDER
 #
-# As it is, this takes a sample: EACH=4 of the calls that have the same place in the library and in the test, and CASE_SECONDS=15
-# for one case; what does not fit is counted at the end. EACH=0 is the complete run: every call and every error of its
-# manual page, without a limit of time unless CASE_SECONDS is given.
-# JOBS=2.  PROGRAMS="socket bind": only these.  Prints each fault with the line that repeats it. Exit status 1 if there was one.
+# As it is, this takes a sample: EACH=4 of the calls that come from the same place (the library's and the test's functions that
+# have called it), and CASE_SECONDS=15 for one case; what does not fit is counted at the end.
+# EACH=0 leaves no place and no error of its manual page out: of a place with up to 6 calls all of them, of others the first two
+# and the last two with every error, and 24 more that are spread evenly, each with the next error in turn; without a limit of
+# time unless CASE_SECONDS is given. All calls with all errors would be 24 million, nearly all of them from loops.
+# JOBS=2.  PROGRAMS="socket bind": only these.  Prints each fault with the line that repeats it, and what is not in it, and why.
+# Exit status 1 if there was a fault.
 set -eu
 build=${1:?usage: scripts/torture.sh BUILD-FOLDER}
 here=$(dirname "$0")/../test/torture
@@ -19,14 +22,15 @@ if [ -n "${PROGRAMS-}" ]; then
     done
 fi
 status=0
-each=${EACH-4}
+which="--each ${EACH-4}"
 seconds=${CASE_SECONDS-15}
-if [ "$each" = 0 ] && [ -z "${CASE_SECONDS-}" ]; then
-    seconds=1000000000
+if [ "${EACH-4}" = 0 ]; then
+    which=--whole
+    seconds=${CASE_SECONDS-1000000000}
 fi
-# shellcheck disable=SC2086 # a list of words
+# shellcheck disable=SC2086 # lists of words
 python3 "$here/run.py" --jobs "${JOBS-2}" --log "$build/torture.log" $programs -- \
-    --each "$each" --seconds "$seconds" || status=1
+    $which --seconds "$seconds" || status=1
 tool=0
 python3 "$here/tool.py" --jobs "${JOBS-2}" "$build/tool/unx" || tool=$?
 # 77: it has said why it cannot run here.

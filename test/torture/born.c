@@ -2,8 +2,8 @@
 /*
  * What a public call makes and closes: a frame for each call that is under way, in its own thread.
  *
- * Promises: descriptors are counted where they are made, at src/sys, so that other threads of a test do not matter. Public
- * functions that the library calls itself belong to the outermost one.
+ * Promises: descriptors are counted where they are made, at src/sys, so that other threads of a test do not matter.
+ * Public functions that the library calls itself belong to the outermost one.
  */
 #include "torture.h"
 
@@ -103,6 +103,9 @@ void born(int fd, int call)
     struct frame *const f = now;
     if (f == NULL || fd < 0)
         return;
+    if (public_needs_none[f->function])
+        fault("%s: made descriptor %d, and test/no_descriptor/none.txt says that it needs none",
+              public_names[f->function], fd);
     if (f->nbirths == BIRTHS)
         fault("%s: more than %d descriptors in one call", public_names[f->function], BIRTHS);
     else

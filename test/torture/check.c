@@ -120,8 +120,10 @@ void check_received(struct frame *f, int r, const struct unx_msg *m)
     check_half(f, m, 0);
     if (r > 0)
         hand_message(f, m);
-    if (f->injected)
+    if (f->injected) {
         check_nothing(f, r, m);
+        tell_message(m);
+    }
     if (f->injected && r <= 0 && m->error != r)
         fault("%s: %d, and error is %d", name(f), r, m->error);
 }
@@ -137,6 +139,8 @@ void check_sent_many(struct frame *f, int r, const struct unx_msg *m, unsigned n
         check_half(f, m, 0);
     if (!f->injected || m == NULL)
         return;
+    for (unsigned i = 0; i < n && (int)i <= r; i++)
+        tell_message(&m[i]);
     if (r > (int)n)
         fault("%s: %d of %u", name(f), r, n);
     for (int i = 0; i < r; i++)
@@ -161,9 +165,11 @@ void check_received_many(struct frame *f, int r, const struct unx_msg *m, unsign
         return;
     if (r > (int)n)
         fault("%s: %d of %u", name(f), r, n);
-    for (int i = 0; i < r; i++)
+    for (int i = 0; i < r; i++) {
+        tell_message(&m[i]);
         if (m[i].error < 0)
             check_nothing(f, m[i].error, &m[i]);
+    }
 }
 
 void before_called(struct frame *f, const struct unx_msg *req, const struct unx_msg *rep)
@@ -181,6 +187,8 @@ void check_called(struct frame *f, int r, const struct unx_msg *req, const struc
     check_half(f, rep, 1);
     if (r > 0)
         hand_message(f, rep);
+    tell_message(req);
+    tell_message(rep);
     if (f->injected)
         check_nothing(f, r, rep);
 }

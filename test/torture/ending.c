@@ -2,14 +2,15 @@
 /*
  * The end of a process under torture, and of its time: whether an operation is out that could be done and is not.
  *
- * A test stops at the first result that it does not like, which after an injected failure is soon, or waits for what never
- * comes, until its time is over. Then engines are brought to their end as a program would do it. First they are reaped until
- * nothing comes: what is out then and could be done was lost, which a cancel would hide. Then the rest is cancelled, reaped and
- * returned, and the engine freed. The operations are on the stack that ends there, and so they still exist.
+ * A test stops at the first result that it does not like, which after an injected failure is soon, or waits for what
+ * never comes, until its time is over. Then engines are brought to their end as a program would do it. First they are
+ * reaped until nothing comes: what is out then and could be done was lost, which a cancel would hide. Then the rest is
+ * cancelled, reaped and returned, and the engine freed. The operations are on the stack that ends there, and so they
+ * still exist.
  *
- * What surprised us: a signal does not end unx_engine_reap(), but unx_engine_wake() may be called from its handler. It also
- * wakes who should not have slept, so the handler looks twice before, at operations that are out while nothing happens. Only
- * the thread that reaps an engine may end it, so that one gets a signal, too.
+ * What surprised us: a signal does not end unx_engine_reap(), but unx_engine_wake() may be called from its handler. It
+ * also wakes who should not have slept, so the handler looks twice before, at operations that are out while nothing
+ * happens. Only the thread that reaps an engine may end it, so that one gets a signal, too.
  */
 #include "operations.h"
 

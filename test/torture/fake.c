@@ -10,14 +10,23 @@
 #include "torture.h"
 
 #include <errno.h>
+#include <execinfo.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define CALLS 128
 static atomic_uint counters[CALLS];
 static unsigned rank;
 static _Thread_local int in_fake;
+/* What comes from one place more often than this is not told apart any further: looking takes time. */
+#define LOOKS 300
+#define PLACES 4096
+static atomic_uint *looks;
+static pid_t own_pid;
 
 static void forked(void)
 {
@@ -26,6 +35,9 @@ static void forked(void)
     rank = atomic_fetch_add(&world->ranks, 1);
     for (unsigned i = 0; i < CALLS; i++)
         atomic_store(&counters[i], 0);
+    for (unsigned i = 0; looks != NULL && i < PLACES; i++)
+        atomic_store(&looks[i], 0);
+    own_pid = getpid();
     /* The first is the harness. */
     if (world->mode == 2 && rank > 0)
         overdue_watch();
@@ -46,18 +58,55 @@ void fake_leave(void)
     in_fake--;
 }
 
+static __attribute__((noinline)) uint32_t stack_of(int call, const void *site, const void *from)
+{
+    uint64_t h = ((uint64_t)call << 48 ^ (uintptr_t)site * 31 ^ (uintptr_t)from) * UINT64_C(0x9e3779b97f4a7c15);
+    if (!world->stacks || atomic_fetch_add(&looks[h >> 52], 1) > LOOKS)
+        return (uint32_t)(h >> 32);
+    void *at[40];
+    const int before = errno, n = backtrace(at, sizeof at / sizeof *at);
+    errno = before;
+    for (int i = 0; i < n; i++)
+        h = (h ^ (uintptr_t)at[i]) * UINT64_C(0x9e3779b97f4a7c15);
+    return (uint32_t)(h >> 32);
+}
+
+bool stacks_prepare(void)
+{
+    void *at[2];
+    looks = mmap(NULL, PLACES * sizeof *looks, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return looks != MAP_FAILED && backtrace(at, 2) > 0;
+}
+
+bool shares_memory(void)
+{
+    return getpid() != own_pid;
+}
+
+/* A call that may need a descriptor, if only on its way. */
+static void check_none(const struct frame *f, int call)
+{
+    for (const int *e = fake_calls[call].errors; *e != 0; e++)
+        if (*e == EMFILE && strncmp(fake_calls[call].name, "sys_", 4) == 0)
+            fault("%s: needs %s, and test/no_descriptor/none.txt says that it needs no descriptor",
+                  public_names[f->function], fake_calls[call].name);
+}
+
 int inject(int call, const void *site)
 {
     struct frame *const f = frame_now();
     if (f == NULL || in_fake > 0 || world->mode == 0)
         return PASS;
-    const struct point here = {.call = (uint16_t)call,
-                               .rank = (uint16_t)rank,
-                               .nth = atomic_fetch_add(&counters[call], 1),
-                               .function = (uint16_t)f->function,
-                               .site = (uintptr_t)site,
-                               .from = (uintptr_t)f->from};
+    struct point here = {.call = (uint16_t)call,
+                         .rank = (uint16_t)rank,
+                         .nth = atomic_fetch_add(&counters[call], 1),
+                         .function = (uint16_t)f->function,
+                         .site = (uintptr_t)site,
+                         .from = (uintptr_t)f->from};
     if (world->mode == 1) {
+        if (public_needs_none[f->function])
+            check_none(f, call);
+        here.stack = stack_of(call, site, f->from);
         const unsigned i = atomic_fetch_add(&world->ntrace, 1);
         if (i < TRACE_MAX)
             world->trace[i] = here;

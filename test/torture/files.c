@@ -4,8 +4,8 @@
  *
  * What surprised us: only names are compared, and only in a process that has the directory for itself: other processes
  * of a test, and other threads, come and go there at any time. Where unlink(2) itself is made to fail, or the look
- * before it after something else has failed, a file has to stay: nobody else's may be removed. What a killed starter left
- * behind may go, whatever the result.
+ * before it after something else has failed, a file has to stay: nobody else's may be removed. What a killed starter
+ * left behind may go, whatever the result.
  */
 #include "torture.h"
 
@@ -49,7 +49,8 @@ static uint64_t hash(uint64_t h, const char *text)
     return h;
 }
 
-/* A sum, because the order of the names says nothing; its lowest bits count them. Two levels are deep enough for what the tests make. */
+/* A sum, because the order of the names says nothing; its lowest bits count them. Two levels are deep enough for
+ * what the tests make. */
 static uint64_t names_in(const char *path, int levels)
 {
     DIR *const d = opendir(path);

@@ -40,6 +40,12 @@ def table(name):
     return rows
 
 
+def without_descriptors():
+    """The public functions that work whatever the table of descriptors holds."""
+    lines = (root / "test/no_descriptor/none.txt").read_text().splitlines()
+    return {name for line in lines if line and not line.startswith("#") for name in line.partition("|")[0].split()}
+
+
 def sys_wrapper(result, name, parameters, how):
     args = names_of(parameters)
     call = f"__real_{name}({', '.join(args)})"
@@ -122,13 +128,15 @@ def write(system, functions, calls, public, headers):
         out.append(f'    {{"{name}", "{fields[1]}", {{' + ", ".join([*errors, "0"]) + "}},")
     out.append(f"}};\nconst unsigned nfake_calls = {len(calls)};")
     out.append("const char *const public_names[] = {\n    " + ",\n    ".join(f'"{n}"' for n in functions) + ",\n};")
+    none = without_descriptors()
+    out.append("const bool public_needs_none[] = {" + ", ".join("true" if n in none else "false" for n in functions) + "};")
     for name, fields in calls.items():
         out.append(f"const int id_of_{name} = C_{name};")
-    out += [sys_wrapper(*system[n], f[0]) for n, f in calls.items() if f[0] not in ("hand", "never")]
+    out += [sys_wrapper(*system[n], f[0]) for n, f in calls.items() if f[0] not in ("hand", "inside", "never")]
     out += [public_wrapper(*functions[n], public.get(n, [""])[0]) for n in functions]
     pathlib.Path(sys.argv[2]).write_text("\n".join(out) + "\n")
-    also = ["harness_main", "harness_dir", "pthread_create", "_exit", "io_uring_queue_exit"]
-    wrapped = [n for n, f in calls.items() if f[0] != "never"] + list(functions) + also
+    also = ["harness_main", "harness_dir", "pthread_create", "_exit", "io_uring_queue_exit", "uring_enable"]
+    wrapped = [n for n, f in calls.items() if f[0] not in ("inside", "never")] + list(functions) + also
     pathlib.Path(sys.argv[3]).write_text("".join(f"--wrap={n}\n" for n in wrapped))
 
 

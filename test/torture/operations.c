@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Engines under torture: every operation that was started has exactly one last event, whatever fails; every message of a
- * standing receive can be returned; then the engine can be freed, and has left no descriptor open.
+ * Engines under torture: every operation that was started has exactly one last event, whatever fails; every message of
+ * a standing receive can be returned; then the engine can be freed, and has left no descriptor open.
  *
  * This is the book of them; ending.c closes it at the end of a process.
  *
  * What surprised us: an operation that another thread posts may be reaped before the posting call has returned. What a
- * ring received was made by the kernel in its own time, so what comes out of an engine need not have been seen to go in.
+ * ring received was made by the kernel in its own time, so what comes out of an engine need not have been seen to go
+ * in.
  */
 #include "operations.h"
 
@@ -172,6 +173,8 @@ void check_engine_started(struct frame *f, int r, struct unx_engine *e, struct u
     struct engine *const g = enter(f, e);
     if (g == NULL)
         return;
+    if (f->injected)
+        world->op = op;
     if (r < 0)
         drop(g, op);
     keep(g, f);
@@ -206,7 +209,8 @@ void before_engine_reaped(struct frame *f, struct unx_engine *e, const struct un
     pthread_mutex_unlock(&engines_lock);
 }
 
-static void one_event(struct engine *g, const struct unx_event *ev)
+/* failed: it comes from a call in which something was made to fail. */
+static void one_event(struct engine *g, const struct unx_event *ev, bool failed)
 {
     const struct out *o = NULL;
     for (unsigned i = 0; i < g->nouts && o == NULL; i++)
@@ -215,6 +219,11 @@ static void one_event(struct engine *g, const struct unx_event *ev)
         fault("unx_engine_reap: an event of an operation that is not out, result %d", ev->result);
         return;
     }
+    tell_result(ev->result);
+    tell_message(ev->msg);
+    /* Another error than that of the call, but one. */
+    if (ev->result < 0 && (failed || ev->op == world->op))
+        tell_any();
     if ((o->kind == 'a' || o->kind == 'c') && ev->result >= 0)
         let_go(g, ev->result);
     if (o->kind == 'r' && ev->msg != NULL) {
@@ -242,7 +251,7 @@ void check_engine_reaped(struct frame *f, int r, struct unx_engine *e, const str
     g->reaping = false;
     keep(g, f);
     for (int i = 0; i < r; i++)
-        one_event(g, &ev[i]);
+        one_event(g, &ev[i], f->injected);
     pthread_mutex_unlock(&engines_lock);
 }
 

@@ -4,10 +4,12 @@
  *
  *  - fake.c stands between the library and src/sys (the linker's --wrap) and makes the n-th call of a function fail.
  *  - born.c knows which descriptors were made and closed inside of a public call, for each thread by itself.
- *  - check.c looks at each public call when it returns: what it says, what it handed out, what it left open or as a file.
- *  - operations.c does that for engines: every operation that was started has exactly one last event; ending.c looks at the end
- *    of a process, or of its time, whether one is out that could be done.
- *  - driver.c runs a case once to see which calls there are, and then once for each failure.
+ *  - check.c looks at each public call when it returns: what it says, what it handed out, what it left open or as a
+ *    file.
+ *  - operations.c does that for engines: every operation that was started has exactly one last event; ending.c looks at
+ *    the end of a process, or of its time, whether one is out that could be done.
+ *  - driver.c runs a case once to see which calls there are, and then once for each failure that choose.c has chosen;
+ *    run.c judges what became of it, told.c whether the caller was told.
  *
  * generate.py writes the wrappers; calls.txt and public.txt are its tables. A test that fails after an injected failure
  * is right to. What must hold is what is checked here, and that nothing crashes, leaks, or hangs inside of the call.
@@ -34,19 +36,22 @@ struct fake_call {
 extern const struct fake_call fake_calls[];
 extern const unsigned nfake_calls;
 extern const char *const public_names[];
+extern const bool public_needs_none[]; /* it works when no descriptor is left */
 
 /* One call of a function of src/sys: the nth of it in the process that was the rank-th to be forked. */
 struct point {
     uint16_t call, rank;
     uint32_t nth;
     uint16_t function;    /* the public function that it was for */
+    uint32_t stack;       /* who called whom, down to the case: a hash */
     uintptr_t site, from; /* where in the library, and where in the test */
 };
-#define TRACE_MAX 65536u
+#define TRACE_MAX (1u << 21)
 
 /* Shared by the driver, the case and all its children. */
 struct world {
-    int mode; /* 0: off; 1: only notes the calls; 2: makes `at` fail with `error` */
+    int mode;    /* 0: off; 1: only notes the calls; 2: makes `at` fail with `error` */
+    bool stacks; /* are to be noted, too */
     struct point at;
     int error;
     pid_t driver;
@@ -58,6 +63,8 @@ struct world {
     int lie;              /* a call that says 0 where it was to fail: the torture looks whether it sees that itself */
     atomic_int inside;    /* 1 + the public function that has not returned since */
     int function, result; /* what became of it */
+    atomic_int told;      /* the caller was told that something failed, by another way than this result */
+    const void *op;       /* the operation that was started by the call in which it failed */
     atomic_uint nfaults, ntrace;
     atomic_uint nchecked; /* public calls that were looked at after their return */
     char faults[16][256];
@@ -70,7 +77,9 @@ void fault(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* ---- fake.c ---- */
 int inject(int call, const void *site);
-void not_injected(void); /* there was nothing to do less of */
+bool stacks_prepare(void); /* what a first look takes: files and memory */
+bool shares_memory(void);  /* a child of vfork(2), whose parent goes on from here */
+void not_injected(void);   /* there was nothing to do less of */
 int answer(int call, int fail);
 void fake_enter(void);
 void fake_leave(void);
@@ -107,6 +116,11 @@ void handed(struct frame *f, int fd);
 struct msghdr;
 /* What is done with each descriptor in control data. */
 void each_descriptor(const struct msghdr *h, void (*what)(int fd, int arg), int arg);
+
+/* ---- told.c: the caller learns of the failure by what is in a message, or by an event ---- */
+void tell_any(void);
+void tell_result(int r); /* of an event */
+void tell_message(const struct unx_msg *m);
 
 /* ---- check.c and files.c ---- */
 void check_flags(struct frame *f, int r, unsigned flags);

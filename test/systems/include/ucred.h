@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+/* Declared before everything else: library.h. */

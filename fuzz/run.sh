@@ -76,7 +76,7 @@ run_libfuzzer() { # target
     before=$(failed_inputs "$1")
     ended=0
     "$tree/fuzz/fuzz_$1" -max_total_time="$seconds" -max_len=4096 -timeout=60 -report_slow_units=60 -rss_limit_mb=3000 \
-        -print_final_stats=1 -artifact_prefix="$build/found/$1/" "$build/work/$1" "$root/fuzz/corpus/$1" \
+        -print_final_stats=1 -artifact_prefix="$build/found/$1/" "$build/queue/$1" "$root/fuzz/corpus/$1" \
         </dev/null >"$log" 2>&1 || ended=$?
     executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     cover=$(grep -o 'cov: [0-9]* ft: [0-9]*' "$log" | tail -1)
@@ -110,7 +110,7 @@ run_afl() { # target
     done
     note "$1" "$started" "$(value execs_done)" "$(value edges_found) edges" "$new"
     for input in "$out"/default/queue/id*; do
-        cp "$input" "$build/work/$1/$(sha1sum "$input" | cut -c 1-40)"
+        cp "$input" "$build/queue/$1/$(sha1sum "$input" | cut -c 1-40)"
     done
     [ "$new" = 0 ]
 }
@@ -118,12 +118,12 @@ run_afl() { # target
 merge() { # target
     small=$build/merged/$1
     rm -rf "$small"
-    mkdir -p "$small" "fuzz/corpus/$1" "$build/work/$1"
+    mkdir -p "$small" "fuzz/corpus/$1" "$build/queue/$1"
     # Those of the engine take long: there, how often a place is reached does not count.
     counters=1
     [ "$1" != engine ] || counters=0
     "$tree/fuzz/fuzz_$1" -merge=1 -use_counters=$counters -max_len=4096 -artifact_prefix="$build/found/$1/" \
-        "$small" "fuzz/corpus/$1" "$build/work/$1" </dev/null >"$build/$1.merge.log" 2>&1 ||
+        "$small" "fuzz/corpus/$1" "$build/queue/$1" </dev/null >"$build/$1.merge.log" 2>&1 ||
         tail -20 "$build/$1.merge.log"
     # Those that have a name of their own stay, whatever they cover.
     find "fuzz/corpus/$1" -type f | grep -E '/[0-9a-f]{12}$' | xargs -r rm
@@ -158,7 +158,7 @@ cover() {
         -Dc_link_args=-fprofile-instr-generate
     for target in "$@"; do
         rm -f "$build/$target.profraw"
-        mkdir -p "$build/work/$target"
+        mkdir -p "$build/queue/$target"
         LLVM_PROFILE_FILE=$build/$target.profraw "$build/cover/fuzz/fuzz_$target" "fuzz/corpus/$target" \
             </dev/null >/dev/null 2>&1
         llvm-profdata merge -o "$build/$target.profdata" "$build/$target.profraw"
@@ -184,7 +184,7 @@ elif [ "$command" = cover ]; then
     exit
 fi
 for target in "$@"; do
-    mkdir -p "$build/work/$target" "$build/found/$target"
+    mkdir -p "$build/queue/$target" "$build/found/$target"
 done
 if [ "$command" = one ]; then
     run_"$fuzzer" "$1"

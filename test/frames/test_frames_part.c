@@ -78,16 +78,14 @@ static void a_part_is_kept(void)
         CHECK_INT(link_sends(&l, "next", 4, flags), -EAGAIN);
         CHECK_INT(QUIET(unx_frames_flush(&l.out, l.fd[1], flags)), -EAGAIN);
         CHECK_INT(unx_frames_pending(&l.out), pending);
-        struct reader r = {l.fd[0], sizeof wire, 0, 0, wire};
+        struct reader r = {l.fd[0], sizeof wire, 1, 0, wire};
         pthread_t thread;
         CHECK_INT(pthread_create(&thread, NULL, read_slowly, &r), 0);
-        int done, waits = 0;
+        int done;
         while ((done = QUIET(unx_frames_flush(&l.out, l.fd[1], flags))) == -EAGAIN) {
             CHECK((unx_wait(l.fd[1], POLLOUT, 5000) & POLLOUT) != 0);
-            waits++;
         }
         CHECK_INT(done, 0);
-        CHECK(waits > 0);
         CHECK_INT(unx_frames_pending(&l.out), 0);
         CHECK_INT(unx_frames_flush(&l.out, l.fd[1], flags), 0);
         CHECK_INT(pthread_join(thread, NULL), 0);

@@ -11,6 +11,8 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -58,6 +60,22 @@ struct traits {
     int stream_buffer, datagram_buffer; /* SO_SNDBUF of a new socket; 0: Linux's own */
 };
 extern const struct traits *const fake;
+
+/* What a call keeps is changed by one at a time, and to the handler of a signal it has happened or not. */
+static inline sigset_t call_begins(pthread_mutex_t *lock)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_mutex_lock(lock);
+    return before;
+}
+
+static inline void call_ends(pthread_mutex_t *lock, const sigset_t *before)
+{
+    pthread_mutex_unlock(lock);
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+}
 
 /* ---- what is hidden in the socket itself, so that it goes wherever that goes ---- */
 #define HIDDEN_CREDS_CAME 1 /* NetBSD: the first message of a connection has brought them */

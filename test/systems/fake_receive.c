@@ -9,7 +9,6 @@
 #include "fake.h"
 
 #include <limits.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -235,14 +234,14 @@ static bool nothing_there(int fd)
 
 static ssize_t receive(int fd, struct got *g, int flags, size_t room, int type)
 {
-    pthread_mutex_lock(&lock);
+    const sigset_t before = call_begins(&lock);
     struct kept *const k = find(socket_of(fd));
     if (k != NULL) {
         const ssize_t n = from_kept(k, g, flags, room);
-        pthread_mutex_unlock(&lock);
+        call_ends(&lock, &before);
         return n;
     }
-    pthread_mutex_unlock(&lock);
+    call_ends(&lock, &before);
     const bool parts = type == SOCK_SEQPACKET && fake->marks;
     g->len = parts ? MOST : room;
     const int how = (flags & (MSG_PEEK | MSG_DONTWAIT)) | (fake->cloexec ? flags & MSG_CMSG_CLOEXEC : 0);
@@ -288,9 +287,9 @@ static ssize_t receive_all(int fd, struct their_msghdr *h, int flags, struct got
         g->flags |= MSG_CTRUNC;
     }
     if (n >= 0 && (g->flags & MSG_CTRUNC) != 0 && (flags & MSG_PEEK) == 0) {
-        pthread_mutex_lock(&lock);
+        const sigset_t before = call_begins(&lock);
         n = no_place(fd, g, type);
-        pthread_mutex_unlock(&lock);
+        call_ends(&lock, &before);
     } else if (n >= 0) {
         n = tell(g, h, flags, type) != 0 ? -1 : n;
     }

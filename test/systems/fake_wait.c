@@ -8,7 +8,6 @@
 #include "fake.h"
 
 #include <linux/sockios.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/timerfd.h>
@@ -87,7 +86,7 @@ int kqueue(void)
     if (fd < 0) {
         return fd;
     }
-    pthread_mutex_lock(&lock);
+    const sigset_t before = call_begins(&lock);
     struct queue *q = find(fd);
     q = q != NULL ? q : find(0);
     /* Numbers that were closed since are free as well. */
@@ -98,7 +97,7 @@ int kqueue(void)
     if (q != NULL) {
         *q = (struct queue){.fd = fd, .filter = NONE};
     }
-    pthread_mutex_unlock(&lock);
+    call_ends(&lock, &before);
     if (q == NULL) {
         close(fd);
         return fail(ENOMEM);
@@ -175,7 +174,7 @@ static int take(struct queue *q, struct kevent *ev)
 int kevent(int queue, const struct kevent *changes, int nchanges, struct kevent *events, int nevents,
            const struct timespec *timeout)
 {
-    pthread_mutex_lock(&lock);
+    const sigset_t before = call_begins(&lock);
     struct queue *const q = queue > 0 ? find(queue) : NULL;
     struct itimerspec now;
     int r = q != NULL && timerfd_gettime(queue, &now) == 0 ? 0 : fail(EBADF);
@@ -186,7 +185,7 @@ int kevent(int queue, const struct kevent *changes, int nchanges, struct kevent 
     if (r == 0 && nevents > 0) {
         r = timeout != NULL && timeout->tv_sec == 0 && timeout->tv_nsec == 0 ? take(q, events) : fail(EINVAL);
     }
-    pthread_mutex_unlock(&lock);
+    call_ends(&lock, &before);
     return r;
 }
 #endif

@@ -234,7 +234,7 @@ static int echo_for(struct load *g, double ms, double least)
     int r = 0;
     g->requests = 0;
     if (g->l->one_core) {
-        while (r == 0 && now_ns(CLOCK_MONOTONIC) < end) {
+        while (r == 0 && (g->requests < least || now_ns(CLOCK_MONOTONIC) < end)) {
             r = request(g, 0);
             if (r == 0)
                 r = reply(g, 0);
@@ -271,7 +271,7 @@ static int measure(struct load *g, double ms, struct echo_figures *f)
         settle();
         const unsigned before = disturbances(g);
         const double cpu = now_ns(g->clock), start = now_ns(CLOCK_MONOTONIC);
-        r = echo_for(g, ms, 0);
+        r = echo_for(g, ms, 1);
         const double end = now_ns(CLOCK_MONOTONIC);
         settle();
         const double used = now_ns(g->clock) - cpu;
@@ -285,8 +285,8 @@ static int measure(struct load *g, double ms, struct echo_figures *f)
 
 static void handle(int number, bool ours)
 {
-    /* Without SA_RESTART: a receive that waits has to hear of it. */
-    struct sigaction action = {.sa_handler = ours ? at_signal : SIG_DFL};
+    /* Without SA_RESTART: a receive that waits has to hear of it. A server that was stopped has not ended. */
+    struct sigaction action = {.sa_handler = ours ? at_signal : SIG_DFL, .sa_flags = SA_NOCLDSTOP};
     sigaction(number, &action, NULL);
 }
 

@@ -25,7 +25,7 @@ PR_SET_PDEATHSIG = 1
 class Shell:
     """An interactive shell at a terminal of its own, in an empty folder, in which `unx` is the command."""
 
-    def __init__(self, argv, setup, place):
+    def __init__(self, argv, place):
         self.seen = ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
@@ -34,7 +34,6 @@ class Shell:
             os.chdir(place)
             os.environ.update(TERM="dumb", PS1="ready> ", ZDOTDIR=place, HOME=place, LC_ALL="C")
             os.execvp(argv[0], argv)
-        self.run(setup)
 
     def read_until(self, pattern):
         until = time.monotonic() + WAIT
@@ -60,7 +59,13 @@ class Shell:
             self.run(":")
 
     def end(self):
-        os.kill(self.pid, signal.SIGKILL)
+        # With all that it has started: a zsh that completes when its terminal goes away reads it for ever.
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if os.getsid(int(pid)) == self.pid:
+                    os.kill(int(pid), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         os.waitpid(self.pid, 0)
         os.close(self.fd)
 
@@ -128,16 +133,21 @@ def main():
             open(f"{place}/{file}", "w").close()
         os.mkdir(f"{place}/folder")
         for shell, (argv, setup) in SHELLS.items():
-            if not shutil.which(shell):
+            why = not shutil.which(shell) and f"no {shell} here" or shell == "zsh" and os.environ.get("UNX_DISTURBED") == "pulses" and \
+                "zsh that is stopped while it completes does not always come back to its terminal"
+            if why:
                 count += 1
-                print(f"ok {count} - {shell} # SKIP no {shell} here")
+                print(f"ok {count} - {shell} # SKIP {why}")
                 continue
-            there = Shell(argv, setup.format(bin=os.path.dirname(unx), folder=folder), place)
-            for what, complaint in run(shell, there, name):
-                count += 1
-                failed |= complaint is not None
-                print(f"{'not ok' if complaint else 'ok'} {count} - {what}" + (f"\n# {complaint}" if complaint else ""))
-            there.end()
+            there = Shell(argv, place)
+            try:
+                there.run(setup.format(bin=os.path.dirname(unx), folder=folder))
+                for what, complaint in run(shell, there, name):
+                    count += 1
+                    failed |= complaint is not None
+                    print(f"{'not ok' if complaint else 'ok'} {count} - {what}" + (f"\n# {complaint}" if complaint else ""))
+            finally:
+                there.end()
         for s in sockets:
             s.close()
     print(f"1..{count}")

@@ -206,7 +206,8 @@ static bool clean(bool failed)
 
 int main(int argc, char **argv)
 {
-    const struct row *const groups[] = {message_rows, waiting_rows, descriptor_rows, identity_rows, name_rows};
+    const struct row *const groups[] = {message_rows,  waiting_rows, descriptor_rows,
+                                        identity_rows, name_rows,    engine_rows};
     int failed = 0, done = 0;
     set_times();
     const int64_t deadline = now_ms() + all_ms;

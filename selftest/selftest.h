@@ -16,7 +16,7 @@ struct row {
     const char *name;
     void (*run)(void);
 };
-extern const struct row message_rows[], waiting_rows[], descriptor_rows[], identity_rows[], name_rows[];
+extern const struct row message_rows[], waiting_rows[], descriptor_rows[], identity_rows[], name_rows[], engine_rows[];
 
 /* ---- how a row ends ---- */
 _Noreturn __attribute__((format(printf, 1, 2))) void ok(const char *format, ...);

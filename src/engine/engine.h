@@ -273,7 +273,8 @@ void run_later(struct unx_engine *e, struct op *op);
 void run_time(struct unx_engine *e, struct op *op, int64_t now);
 
 /* ---- what backends call ---- */
-void engine_ready(struct unx_engine *e, int fd, unsigned events);
+/* True: a receive goes on, and all else is as it was, so the backend watches for what they wait for. */
+bool engine_ready(struct unx_engine *e, int fd, struct line *l, unsigned events);
 /* A native operation has ended, with the result of its system call. */
 void engine_done(struct unx_engine *e, struct op *op, int result);
 /* A native standing receive has brought a message, or its end: `n` as recv(2) returns it. */

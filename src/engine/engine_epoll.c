@@ -67,10 +67,8 @@ static void ready(struct unx_engine *e, struct sys_ready r, bool kept)
         const int is = sys_poll(r.fd, (int)run_wanted(l), 0);
         r.events = is >= 0 ? (unsigned)is : (unsigned)POLLNVAL;
     }
-    const struct op *const in = l->first[IN];
     epoll_of(e)->wanted |= l->armed != 0;
-    engine_ready(e, r.fd, r.events);
-    if (l->armed == POLLIN && run_goes_on(l, in)) {
+    if (engine_ready(e, r.fd, l, r.events)) {
         return;
     }
     const unsigned wanted = run_wanted(l);
@@ -99,11 +97,13 @@ static void fetch_ahead(const struct unx_engine *e, const struct epoll *p)
     if (left < 2) {
         return;
     }
+    const struct line *l[2 * ENGINE_BATCH];
     for (unsigned i = 0; i < lines; i++) {
-        __builtin_prefetch(line_at(e, p->ready[p->at + i].fd));
+        l[i] = line_at(e, p->ready[p->at + i].fd);
+        __builtin_prefetch(l[i]);
     }
     for (unsigned i = 0; i < lines && i < ENGINE_BATCH; i++) {
-        __builtin_prefetch(line_at(e, p->ready[p->at + i].fd)->first[IN]);
+        __builtin_prefetch(l[i]->first[IN]);
     }
 }
 

@@ -91,8 +91,10 @@ static int wait_poll(struct unx_engine *e, int64_t ns)
         }
         left--;
         s->p[i].revents = 0;
-        engine_ready(e, p.fd, (unsigned)p.revents);
         struct line *const l = line_at(e, p.fd);
+        if (engine_ready(e, p.fd, l, (unsigned)p.revents)) {
+            continue;
+        }
         const unsigned wanted = run_wanted(l);
         if (l->armed != 0 && wanted == 0) {
             take_out(e, l);

@@ -145,7 +145,7 @@ static void watch(struct unx_engine *e, int fd, struct line *l)
     const bool own = l->polls != NULL && l->polls->kind == OP_INTERNAL;
     if (r == -EPERM && asked != 0 && !own) {
         /* A file: it is ready, and whoever takes it for a socket is told. */
-        engine_ready(e, fd, asked);
+        engine_ready(e, fd, l, asked);
     } else if (r < 0 && r != -EPERM) {
         end_all(e, l, r);
     }
@@ -282,11 +282,10 @@ void run_time(struct unx_engine *e, struct op *op, int64_t now)
     run_line(e, fd, l);
 }
 
-void engine_ready(struct unx_engine *e, int fd, unsigned events)
+bool engine_ready(struct unx_engine *e, int fd, struct line *l, unsigned events)
 {
-    struct line *const l = line_at(e, fd);
-    if (l == NULL || l->closing != NULL) {
-        return;
+    if (l->closing != NULL) {
+        return false;
     }
     for (struct op *op = l->polls, *next; op != NULL; op = next) {
         next = op->next;
@@ -301,7 +300,7 @@ void engine_ready(struct unx_engine *e, int fd, unsigned events)
     if ((events & IN_EVENTS) != 0 && in != NULL && run_waits(in)) {
         attempt(e, in, l);
         if (run_goes_on(l, in)) {
-            return;
+            return l->armed == POLLIN;
         }
     } else if ((events & POLLRDHUP) != 0 && in != NULL && in->native && ends_unheard(in)) {
         in->hup = true;
@@ -312,6 +311,7 @@ void engine_ready(struct unx_engine *e, int fd, unsigned events)
         out = l->first[OUT];
     }
     run_line(e, fd, l);
+    return false;
 }
 
 void engine_done(struct unx_engine *e, struct op *op, int result)

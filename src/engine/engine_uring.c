@@ -277,7 +277,7 @@ static void internal(struct unx_engine *e, struct op *op)
     const int n = sys_epoll_wait(op->fd, ready, 64, 0);
     for (int i = 0; i < n; i++) {
         struct line *const l = line_at(e, ready[i].fd);
-        engine_ready(e, ready[i].fd, ready[i].events);
+        engine_ready(e, ready[i].fd, l, ready[i].events);
         const unsigned wanted = run_wanted(l);
         if (l->armed != 0 && run_useless(l, ready[i].events, wanted)) {
             want_by_epoll(e, ready[i].fd, l, wanted);

@@ -108,7 +108,7 @@ static void polled(struct unx_engine *e, uint64_t what, int res)
         l->by_epoll = true;
         l->armed = 0;
     }
-    engine_ready(e, fd, events);
+    engine_ready(e, fd, l, events);
 }
 
 static void completed(struct unx_engine *e, uint64_t what, int res, unsigned flags)

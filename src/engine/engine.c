@@ -18,7 +18,7 @@ static void close_all(struct unx_engine *e)
         sys_close(e->clock);
     }
     for (unsigned i = 0; i < e->nblocks; i++) {
-        sys_free(e->blocks[i]);
+        sys_free(e->blocks[i].memory);
     }
     sys_free(e->blocks);
     for (int i = 0; i < 2; i++) {

@@ -18,6 +18,13 @@
 #include "recv.h"
 #include "sys.h"
 
+#define CACHE_LINE 64u
+
+static inline void *cache_aligned(void *p)
+{
+    return (void *)(((uintptr_t)p + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+}
+
 enum op_kind { OP_SEND = 1, OP_RECV, OP_ACCEPT, OP_CONNECT, OP_POLL, OP_TIMER, OP_CLOSE, OP_POST, OP_INTERNAL };
 
 /* IDLE: the caller's. OUT: at work. DONE: in the list of events to come. */
@@ -77,9 +84,26 @@ struct line {
     uint32_t slot;   /* of the poll backend */
 };
 
-/* A buffer of standing receives: the message that describes it, and behind this its memory, so that both are in as few
- * pages and lines of the cache as possible. */
+/* What few messages bring. */
+struct extras {
+    int fds[SYS_FDS_MAX];
+    struct unx_cred cred;
+    struct unx_addr addr;
+};
+
+/* Of LINES descriptors: each line in one line of the cache. */
+struct block {
+    struct line *lines; /* in */
+    void *memory;
+};
+
+/* A buffer of standing receives: extras, the message that describes it, and its memory, so that what every message
+ * needs is in as few pages and lines of the cache as possible. */
 struct buffer {
+    union {
+        struct extras x;
+        char room[(sizeof(struct extras) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE];
+    };
     struct unx_msg m;
     struct iovec iov;
     struct buffer *next;
@@ -87,10 +111,8 @@ struct buffer {
     int pidfd;
     uint16_t number; /* in its pool */
     bool out, shared;
-    struct unx_cred cred;
-    struct unx_addr addr;
-    int fds[SYS_FDS_MAX];
 };
+_Static_assert(offsetof(struct buffer, m) % CACHE_LINE == 0, "a message begins with a line of the cache");
 
 static inline char *buffer_memory(struct buffer *b)
 {
@@ -138,7 +160,7 @@ struct unx_engine {
     const struct engine_backend *backend;
     void *own; /* the backend's */
     unsigned depth;
-    struct line **blocks; /* of LINES lines each, by descriptor */
+    struct block *blocks; /* by descriptor */
     unsigned nblocks;
     unsigned count; /* operations whose last event has not been reaped */
 
@@ -184,7 +206,9 @@ static inline struct op *op_of(struct unx_op *op)
 static inline struct line *line_at(const struct unx_engine *e, int fd)
 {
     const unsigned block = (unsigned)fd / LINES;
-    return fd < 0 || block >= e->nblocks || e->blocks[block] == NULL ? NULL : &e->blocks[block][(unsigned)fd % LINES];
+    return fd < 0 || block >= e->nblocks || e->blocks[block].lines == NULL
+               ? NULL
+               : &e->blocks[block].lines[(unsigned)fd % LINES];
 }
 /* Makes it. NULL: no memory. */
 struct line *line_make(struct unx_engine *e, int fd);

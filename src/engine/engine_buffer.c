@@ -10,8 +10,6 @@
 
 #include <errno.h>
 
-#define CACHE_LINE 64u
-
 int buffer_pool(struct unx_engine *e, bool shared)
 {
     struct pool *const p = &e->pools[shared];
@@ -25,7 +23,7 @@ int buffer_pool(struct unx_engine *e, bool shared)
     if (p->block == NULL) {
         return -ENOMEM;
     }
-    p->first = (char *)(((uintptr_t)p->block + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+    p->first = cache_aligned(p->block);
     e->stride = stride * CACHE_LINE;
     for (unsigned i = e->nbuffers; i-- > 0;) {
         struct buffer *const b = buffer_at(e, shared, i);
@@ -60,11 +58,11 @@ void buffer_ready(const struct unx_engine *e, struct buffer *b, bool plain, bool
     b->iov = (struct iovec){buffer_memory(b) + (plain ? 0 : BUFFER_ROOM), e->buffer_size};
     m->iov = &b->iov;
     m->niov = 1;
-    m->fds = plain ? NULL : b->fds;
+    m->fds = plain ? NULL : b->x.fds;
     m->nfds = plain ? 0 : SYS_FDS_MAX;
-    m->cred = plain ? NULL : &b->cred;
+    m->cred = plain ? NULL : &b->x.cred;
     m->pidfd = plain ? NULL : &b->pidfd;
-    m->addr = source ? &b->addr : NULL;
+    m->addr = source ? &b->x.addr : NULL;
     message_reset(m);
 }
 
@@ -95,10 +93,9 @@ void buffer_put(struct unx_engine *e, struct buffer *b)
 /* NULL: not one of them, or not out. */
 static struct buffer *buffer_of(const struct unx_engine *e, const struct unx_msg *m)
 {
-    _Static_assert(offsetof(struct buffer, m) == 0, "a buffer begins with its message");
-    struct buffer *const b = (struct buffer *)m;
+    struct buffer *const b = (struct buffer *)((char *)m - offsetof(struct buffer, m));
     for (int i = 0; i < 2; i++) {
-        const uintptr_t at = (uintptr_t)m - (uintptr_t)e->pools[i].first;
+        const uintptr_t at = (uintptr_t)b - (uintptr_t)e->pools[i].first;
         if (e->pools[i].block != NULL && at <= (e->nbuffers - 1) * e->stride) {
             /* In our memory, so it can be asked, and a division costs more. */
             return at % CACHE_LINE == 0 && at == b->number * e->stride && b->out ? b : NULL;
@@ -123,10 +120,10 @@ int unx_engine_return(struct unx_engine *e, struct unx_msg *m)
     b->out = false;
     e->buffers_out--;
     for (unsigned i = 0; i < b->nfds; i++) {
-        if (b->fds[i] >= 0) {
-            sys_discard(b->fds[i]);
+        if (b->x.fds[i] >= 0) {
+            sys_discard(b->x.fds[i]);
         }
-        b->fds[i] = -1;
+        b->x.fds[i] = -1;
     }
     if (b->pidfd >= 0) {
         sys_close(b->pidfd);

@@ -14,7 +14,7 @@ static bool grow(struct unx_engine *e, unsigned block)
     while (n <= block) {
         n *= 2;
     }
-    struct line **blocks = sys_allocate(n * sizeof *blocks);
+    struct block *const blocks = sys_allocate(n * sizeof *blocks);
     if (blocks == NULL) {
         return false;
     }
@@ -33,8 +33,10 @@ struct line *line_make(struct unx_engine *e, int fd)
     if (block >= e->nblocks && !grow(e, block)) {
         return NULL;
     }
-    if (e->blocks[block] == NULL) {
-        e->blocks[block] = sys_allocate(LINES * sizeof(struct line));
+    struct block *const b = &e->blocks[block];
+    if (b->lines == NULL) {
+        b->memory = sys_allocate(LINES * sizeof(struct line) + CACHE_LINE);
+        b->lines = b->memory == NULL ? NULL : cache_aligned(b->memory);
     }
     return line_at(e, fd);
 }

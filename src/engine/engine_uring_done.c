@@ -25,9 +25,9 @@ static void received(struct unx_engine *e, struct op *op, unsigned id, int res)
         buffer_ready(e, b, false, op->type == SOCK_DGRAM);
         n = out->payloadlen;
         if (b->m.addr != NULL) {
-            t.h.msg_name = b->addr.raw;
+            t.h.msg_name = b->x.addr.raw;
             t.h.msg_namelen = out->namelen < BUFFER_NAME ? out->namelen : BUFFER_NAME;
-            memcpy(b->addr.raw, buffer_memory(b) + BUFFER_HEAD, t.h.msg_namelen);
+            memcpy(b->x.addr.raw, buffer_memory(b) + BUFFER_HEAD, t.h.msg_namelen);
         }
         t.h.msg_control = buffer_memory(b) + BUFFER_HEAD + BUFFER_NAME;
         t.h.msg_controllen = out->controllen;
@@ -175,11 +175,12 @@ static void fetch_ahead(const struct unx_engine *e, unsigned n)
     for (unsigned i = 1; i < n && i < ENGINE_BATCH; i++) {
         const struct io_uring_cqe *const cqe = &cq->cqes[(head + i) & cq->ring_mask];
         if ((cqe->user_data & TAGS) == 0 && (cqe->flags & IORING_CQE_F_BUFFER) != 0) {
-            const struct buffer *const b = buffer_at(e, true, cqe->flags >> IORING_CQE_BUFFER_SHIFT);
+            const char *const m = (const char *)&buffer_at(e, true, cqe->flags >> IORING_CQE_BUFFER_SHIFT)->m;
             __builtin_prefetch((const char *)(uintptr_t)cqe->user_data);
-            __builtin_prefetch(b);
-            __builtin_prefetch((const char *)b + 64);
-            __builtin_prefetch((const char *)b + 128);
+            __builtin_prefetch(m);
+            __builtin_prefetch(m + 64);
+            __builtin_prefetch(m + 128);
+            __builtin_prefetch(m + 192);
         }
     }
 }

@@ -5,7 +5,7 @@
  *
  * A connection is its standing receive and nothing else: `data` says which descriptor it is on, and the first half is
  * in one line of the cache. What a reply needs belongs to the reply, and the memory that was used last is taken first:
- * of a thousand connections only a few are being answered, and those have what is still in the caches.
+ * most replies go while they are started, so one is enough for all of them, and is in the caches.
  */
 #include "echo.h"
 
@@ -45,6 +45,14 @@ static struct reply *take_reply(void)
     return p;
 }
 
+static int over(struct unx_engine *e, struct reply *p)
+{
+    const int r = unx_engine_return(e, p->request);
+    p->next = free_replies;
+    free_replies = p;
+    return r < 0 ? r : 1;
+}
+
 static int received(struct unx_engine *e, const struct unx_event *ev, unsigned flags)
 {
     const int fd = (int)((intptr_t)ev->op->data - 1);
@@ -55,19 +63,15 @@ static int received(struct unx_engine *e, const struct unx_event *ev, unsigned f
         return -ENOMEM;
     p->request = ev->msg;
     p->data = (struct iovec){ev->msg->iov->iov_base, ev->msg->len};
-    const int r = unx_engine_send(e, &p->send, fd, &p->message, flags | UNX_LAZY, -1);
-    return r < 0 ? r : 1;
+    const int r = unx_engine_send(e, &p->send, fd, &p->message, flags | UNX_NOW, -1);
+    return r < 0 ? r : r == 0 ? 1 : over(e, p);
 }
 
 static int sent(struct unx_engine *e, const struct unx_event *ev)
 {
-    struct reply *const p = (struct reply *)ev->op;
     if (ev->result < 0)
         return ev->result == -EPIPE || ev->result == -ECONNRESET ? 0 : ev->result;
-    const int r = unx_engine_return(e, p->request);
-    p->next = free_replies;
-    free_replies = p;
-    return r < 0 ? r : 1;
+    return over(e, (struct reply *)ev->op);
 }
 
 static int loop(struct unx_engine *e, unsigned flags)

@@ -16,7 +16,7 @@
 struct own {
     struct unx_engine *e;
     unsigned max, events;
-    bool nested, keeps, lazy;
+    bool nested, keeps, lazy, now;
     struct unx_msg *kept; /* a buffer returned later than it has to be */
 };
 
@@ -68,6 +68,19 @@ static int start_other(struct own *own, struct side *w, struct op *o)
     }
 }
 
+static int start_send(const struct own *own, struct side *w, struct op *o)
+{
+    const struct step *s = o->s;
+    const unsigned flags = (own->lazy ? UNX_LAZY : 0) | (own->now ? UNX_NOW : 0);
+    const int r = unx_engine_send(own->e, &o->op, o->fd, &o->m, s->flags | flags, s->timeout);
+    if (r > 1 || (r == 1 && !own->now)) {
+        side_complain(w, "an operation was started with this result", r);
+    } else if (r == 1) {
+        op_message(w, o, &o->m, r, false);
+    }
+    return r;
+}
+
 static void engine_start(struct side *w, struct op *o)
 {
     struct own *own = w->own;
@@ -76,7 +89,7 @@ static void engine_start(struct side *w, struct op *o)
     o->op.data = o;
     switch (s->kind) {
     case STEP_SEND:
-        r = unx_engine_send(own->e, &o->op, o->fd, &o->m, s->flags | (own->lazy ? UNX_LAZY : 0), s->timeout);
+        r = start_send(own, w, o);
         break;
     case STEP_RECV:
         r = unx_engine_recv(own->e, &o->op, o->fd, &o->m, s->flags, s->timeout);
@@ -255,6 +268,7 @@ void engine_open(struct side *w, unsigned max_id, const struct side *model, unsi
     own->max = events[seed / 6 % 4];
     own->nested = seed / 24 % 3 == 0 && unx_engine_fd(own->e) >= 0;
     own->lazy = seed % 5 == 0;
+    own->now = seed / 5 % 3 == 0;
     own->keeps = seed / 72 % 2 == 0 && seed / 144 % 4 != 0;
     CHECK_INT(unx_engine_buffers(own->e, buffers[seed / 144 % 4], POOL_SIZE), 0);
 }

@@ -52,7 +52,7 @@ static void unknown_flags(struct unx_engine *e)
         REFUSED(unx_engine_new(&other, 0, bit), -EINVAL);
         CHECK(other == NULL);
     }
-    EACH_BIT(bit, UNX_PLAIN | UNX_LAZY)
+    EACH_BIT(bit, UNX_PLAIN | UNX_LAZY | UNX_NOW)
     {
         ROW("%#x", bit);
         REFUSED(unx_engine_send(e, &j.op, s[0], &j.m, bit, -1), -EINVAL);

@@ -58,6 +58,7 @@ struct unx_event {
 
 #define UNX_STANDING 0x00008000u /* receive, accept: stays armed; an event for each message or connection */
 #define UNX_LAZY 0x00080000u     /* send: the event of its success is in no hurry */
+#define UNX_NOW 0x08000000u      /* send: no event, if it goes while it is started */
 #define UNX_MORE 0x00040000u     /* of an event: not the last one of its operation */
 
 /* Of unx_engine_new(): this backend and no other. */
@@ -96,7 +97,9 @@ int unx_engine_fd(struct unx_engine *e);
 
 /* Sends a message: 1, or the error of unx_send(). On a stream all of it: after an error m->len says how much went.
  * flags: UNX_PLAIN, and UNX_LAZY: success alone does not end a unx_engine_reap() that waits, unless it fills its array;
- * its event comes with the next one. That saves a server that answers and then waits a system call. */
+ * its event comes with the next one. That saves a server that answers and then waits a system call. UNX_NOW: if nothing
+ * stands in front of it, and it goes at once, the call returns 1 and the operation is over: no event comes. Else 0 as
+ * without. */
 int unx_engine_send(struct unx_engine *e, struct unx_op *op, int fd, struct unx_msg *m, unsigned flags, int timeout_ms);
 
 /* Receives a message into m, as unx_recv() does: 1; 0: the end; or an error. flags: UNX_PEEK, UNX_PEEK_FDS,

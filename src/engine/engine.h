@@ -55,6 +55,7 @@ struct op {
     bool native : 1;    /* the backend works at it */
     bool reset : 1;     /* a reset came, what is queued comes first */
     bool ending : 1;    /* the backend will let go of it, and `result` is known */
+    bool now : 1;       /* it is being started, and has no event if it goes meanwhile */
     bool hup : 1;       /* a datagram socket was shut down for receiving */
     uint8_t pause_ms;   /* until the next attempt */
     int16_t why;        /* the result if the backend ends it without one: -ECANCELED, -ETIMEDOUT; 0: nobody asked */

@@ -24,7 +24,7 @@ static int begin(struct unx_engine *e, struct unx_op *u, enum op_kind kind, int 
     op->kind = (uint8_t)kind;
     op->fd = fd;
     op->dont_wait = timeout_ms == 0 && kind != OP_TIMER;
-    op->paused = op->starved = op->fed = op->blocked = op->native = op->reset = op->ending = op->hup = false;
+    op->paused = op->starved = op->fed = op->blocked = op->native = op->reset = op->ending = op->hup = op->now = false;
     op->alarms = op->pause_ms = 0;
     op->why = 0;
     op->gone = 0;
@@ -86,39 +86,56 @@ static int start(struct unx_engine *e, struct op *op)
     } else {
         run_new(e, op, l);
     }
-    engine_nudge(e);
+    if (op->state != OP_IDLE) {
+        engine_nudge(e);
+    }
     return 0;
 }
 
+enum attempt { STANDS, ENDED, WENT };
+
 /* One that stands behind nobody is tried before it stands anywhere: most go at once. */
-static bool send_at_once(struct unx_engine *e, struct op *op)
+static enum attempt send_at_once(struct unx_engine *e, struct op *op)
 {
     struct line *const l = line_at(e, op->fd);
     struct unx_msg *const m = op->msg;
     if (l == NULL || l->first[OUT] != NULL || l->closing != NULL || l->type == 0 || l->type == NO_SOCKET) {
-        return false;
+        return STANDS;
     }
     const ssize_t n = send_bytes(op->fd, m, (op->flags & UNX_PLAIN) != 0, MSG_DONTWAIT);
     if (n == -EAGAIN || n == -EINTR) {
-        return false;
+        return STANDS;
     }
     if (n < 0) {
         l->tried = l->asked = false;
     } else {
         m->len = m->full_len = op->gone = (size_t)n;
         if (l->type == SOCK_STREAM && op->gone < message_bytes(m)) {
-            return false;
+            return STANDS;
+        }
+        if (op->flags & UNX_NOW) {
+            return WENT;
         }
     }
     e->count++;
     event_last(e, op, n < 0 ? (int)n : 1);
-    return true;
+    return ENDED;
+}
+
+static int send_in_line(struct unx_engine *e, struct op *op)
+{
+    op->now = (op->flags & UNX_NOW) != 0;
+    const int r = start(e, op);
+    const bool went = r == 0 && op->now && op->state == OP_IDLE;
+    op->now = false;
+    return went ? 1 : r;
 }
 
 int unx_engine_send(struct unx_engine *e, struct unx_op *u, int fd, struct unx_msg *m, unsigned flags, int timeout_ms)
 {
     struct op *const op = op_of(u);
-    int r = m == NULL || (flags & ~(UNX_PLAIN | UNX_LAZY)) != 0 ? -EINVAL : begin(e, u, OP_SEND, fd, timeout_ms);
+    int r =
+        m == NULL || (flags & ~(UNX_PLAIN | UNX_LAZY | UNX_NOW)) != 0 ? -EINVAL : begin(e, u, OP_SEND, fd, timeout_ms);
     const bool simple = r == 0 && message_is_simple(m) && m->nfds == 0 && ((flags & UNX_PLAIN) == 0 || m->niov == 1);
     if (r == 0 && !simple) {
         r = send_check(m, flags & UNX_PLAIN);
@@ -129,11 +146,15 @@ int unx_engine_send(struct unx_engine *e, struct unx_op *u, int fd, struct unx_m
     message_reset(m);
     op->msg = m;
     op->flags = flags;
-    if (!simple || !send_at_once(e, op)) {
-        return start(e, op);
+    switch (simple ? send_at_once(e, op) : STANDS) {
+    case WENT:
+        return 1;
+    case ENDED:
+        engine_nudge(e);
+        return 0;
+    default:
+        return send_in_line(e, op);
     }
-    engine_nudge(e);
-    return 0;
 }
 
 int unx_engine_recv(struct unx_engine *e, struct unx_op *u, int fd, struct unx_msg *m, unsigned flags, int timeout_ms)

@@ -35,6 +35,11 @@ void event_last(struct unx_engine *e, struct op *op, int result)
     if ((op->kind == OP_SEND || op->kind == OP_RECV) && op->msg != NULL) {
         op->msg->error = result < 0 ? result : 0;
     }
+    if (op->now && result == 1) {
+        op->state = OP_IDLE;
+        e->count--;
+        return;
+    }
     if (e->done_first == NULL && event_room(e)) {
         hand_over(e, op);
         return;

@@ -175,7 +175,8 @@ void check_engine_started(struct frame *f, int r, struct unx_engine *e, struct u
         return;
     if (f->injected)
         world->op = op;
-    if (r < 0)
+    /* 1: it is over already, by UNX_NOW. */
+    if (r != 0)
         drop(g, op);
     keep(g, f);
     pthread_mutex_unlock(&engines_lock);

@@ -238,10 +238,145 @@ static void nested(struct unx_engine *unused)
     engine_used(e);
 }
 
+/* A part of it goes where it begins behind some bytes that are skipped and has many pieces: the rest goes, too. */
+static void skipped_bytes_and_many_pieces(struct unx_engine *e)
+{
+    char data[40], got[40];
+    struct iovec iov[20];
+    raw_pattern(data, sizeof data, 0);
+    for (unsigned i = 0; i < 20; i++) {
+        iov[i] = (struct iovec){data + 2 * i, 2};
+    }
+    for (int timeout_ms = -1; timeout_ms <= 0; timeout_ms++) {
+        ROW("timeout %d", timeout_ms);
+        int s[2];
+        struct job j;
+        struct raw_got g;
+        raw_pair(SOCK_STREAM, s);
+        job_bytes(&j, "", 1);
+        j.m.iov = iov;
+        j.m.niov = 20;
+        j.m.skip = 1;
+        CHECK_INT(start_now(e, &j, s[0], 0, timeout_ms), 1);
+        CHECK_INT(j.m.len, 39);
+        raw_recv(s[1], got, sizeof got, 0, &g);
+        CHECK_MEM(got, (size_t)g.result, data + 1, 39);
+        leave_pair(e, s);
+    }
+}
+
+/* Its deadline ends with it: also where it was the first one on its descriptor, or is more than bytes. */
+static void with_a_deadline(struct unx_engine *e)
+{
+    for (unsigned t = 0; t < 3; t++) {
+        ROW("%s", raw_type_name(raw_types[t]));
+        int s[2];
+        struct job j, later;
+        raw_pair(raw_types[t], s);
+        for (unsigned times = 0; times < 3; times++) {
+            job_bytes(&j, "hello", 5);
+            j.m.fds = &s[1];
+            j.m.nfds = times == 2;
+            CHECK_INT(start_now(e, &j, s[0], 0, 3), 1);
+            job_room(&later);
+            job_recv(e, &later, s[0], 0, 6);
+            memset(&j, 0xff, sizeof j);
+            JOB_LAST(e, &later, -ETIMEDOUT);
+            struct raw_got g;
+            char data[10];
+            raw_recv(s[1], data, sizeof data, 0, &g);
+            CHECK_INT(g.result, 5);
+            raw_close_fds(&g);
+        }
+        leave_pair(e, s);
+    }
+}
+
+/* Behind one that waits for room it stands too, although there is room for both by now: their events come, in their
+ * order, and whoever polls the engine's descriptor hears of them. */
+static void behind_another(struct unx_engine *unused)
+{
+    (void)unused;
+    for (unsigned timed = 0; timed < 2; timed++) {
+        ROW("timeout %d", timed ? 0 : 1000);
+        struct unx_engine *const e = engine_make(0);
+        const int fd = unx_engine_fd(e);
+        CHECK(fd >= 0 || fd == -EOPNOTSUPP);
+        int s[2];
+        struct job first, second;
+        char text[1001];
+        memset(text, 'a', 1000);
+        text[1000] = '\0';
+        raw_pair(SOCK_SEQPACKET, s);
+        raw_set(s[0], SO_SNDBUF, 20000);
+        fill(e, s[0], text, &first);
+        QUIET_FOR(e, 2);
+        /* Room for some, but too little to be told of. */
+        struct raw_got g;
+        for (int i = 0; i < 6; i++) {
+            raw_recv(s[1], text, 1000, 0, &g);
+        }
+        struct pollfd p = {.fd = s[0], .events = POLLOUT};
+        CHECK_INT(poll(&p, 1, 0), 0);
+        job_bytes(&second, "b", 1);
+        CHECK_INT(start_now(e, &second, s[0], 0, timed ? 0 : 1000), 0);
+        if (!timed) {
+            do {
+                raw_recv(s[1], text, 1000, MSG_DONTWAIT, &g);
+            } while (g.result > 0);
+        }
+        p = (struct pollfd){.fd = fd, .events = POLLIN};
+        CHECK(fd < 0 || poll(&p, 1, 5000) == 1);
+        JOB_LAST(e, &first, 1);
+        JOB_LAST(e, &second, 1);
+        leave_pair(e, s);
+        engine_used(e);
+    }
+}
+
+/* The first one on a descriptor, too, is heard of where it did not go: its error, and its deadline. */
+static void nested_and_new(struct unx_engine *unused)
+{
+    (void)unused;
+    struct unx_engine *const e = engine_make(0);
+    const int fd = unx_engine_fd(e);
+    if (fd == -EOPNOTSUPP) {
+        engine_used(e);
+        SKIP("poll has no descriptor to nest by");
+    }
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    for (unsigned t = 0; t < 2; t++) {
+        int s[2];
+        struct job j;
+        raw_pair(SOCK_SEQPACKET, s);
+        if (t == 0) {
+            close(s[1]);
+        } else {
+            fill_socket(s[0], 1000);
+        }
+        QUIET_FOR(e, 0);
+        job_bytes(&j, "hello", 5);
+        CHECK_INT(start_now(e, &j, s[0], 0, 20), 0);
+        CHECK_INT(poll(&p, 1, 5000), 1);
+        struct unx_event ev;
+        while (unx_engine_reap(e, &ev, 1, 0) == 0) {
+            CHECK_INT(poll(&p, 1, 5000), 1);
+        }
+        JOB_EVENT(ev, &j, t == 0 ? -EPIPE : -ETIMEDOUT);
+        leave(e, s[0]);
+        if (t == 1) {
+            close(s[1]);
+        }
+    }
+    engine_used(e);
+}
+
 static const struct engine_case cases[] = {
-    ENGINE_CASE(it_went), ENGINE_CASE(with_a_descriptor_and_in_pieces),
-    ENGINE_CASE(no_room), ENGINE_CASE(a_part_went),
-    ENGINE_CASE(errors),  ENGINE_CASE(without_time),
+    ENGINE_CASE(with_a_deadline), ENGINE_CASE(behind_another),
+    ENGINE_CASE(nested_and_new),  ENGINE_CASE(skipped_bytes_and_many_pieces),
+    ENGINE_CASE(it_went),         ENGINE_CASE(with_a_descriptor_and_in_pieces),
+    ENGINE_CASE(no_room),         ENGINE_CASE(a_part_went),
+    ENGINE_CASE(errors),          ENGINE_CASE(without_time),
     ENGINE_CASE(nested),
 };
 

@@ -124,7 +124,8 @@ static enum attempt send_at_once(struct unx_engine *e, struct op *op)
 
 static int send_in_line(struct unx_engine *e, struct op *op)
 {
-    op->now = (op->flags & UNX_NOW) != 0;
+    const struct line *const l = line_at(e, op->fd);
+    op->now = (op->flags & UNX_NOW) != 0 && (l == NULL || l->first[OUT] == NULL);
     const int r = start(e, op);
     const bool went = r == 0 && op->now && op->state == OP_IDLE;
     op->now = false;

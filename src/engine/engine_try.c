@@ -35,19 +35,20 @@ static int send_rest(struct op *op)
 
 static int try_send(struct op *op)
 {
-    if (op->gone > 0) {
-        int r;
-        do {
-            const size_t before = op->gone;
-            r = send_rest(op);
-            if (op->gone == before) {
-                break;
-            }
-        } while (r == -EAGAIN);
-        return r;
+    size_t before = op->gone;
+    int r;
+    if (before == 0) {
+        r = unx_send(op->fd, op->msg, (op->flags & UNX_PLAIN) | UNX_DONTWAIT);
+        r = r == 1 ? sent(op, op->msg->len) : r;
+    } else {
+        r = send_rest(op);
     }
-    const int r = unx_send(op->fd, op->msg, (op->flags & UNX_PLAIN) | UNX_DONTWAIT);
-    return r == 1 ? sent(op, op->msg->len) : r;
+    /* A part may be all that one call takes, and there is room for more. */
+    while (r == -EAGAIN && op->gone > before) {
+        before = op->gone;
+        r = send_rest(op);
+    }
+    return r;
 }
 
 /* As unx_recv(), but into room that is clear already. */

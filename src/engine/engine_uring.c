@@ -214,6 +214,9 @@ bool uring_emptied(struct unx_engine *e)
 static int flush(struct unx_engine *e)
 {
     uring_offer(e);
+    if (uring_of(e)->missed) {
+        sys_event_set(e->event);
+    }
     return io_uring_sq_ready(&uring_of(e)->ring) > 0 ? submit(uring_of(e)) : 0;
 }
 
@@ -249,7 +252,8 @@ static int poll_request(struct unx_engine *e, int fd, struct line *l, unsigned e
 {
     struct io_uring_sqe *const sqe = next_request(uring_of(e));
     if (sqe == NULL) {
-        return -ENOMEM;
+        uring_of(e)->missed = true;
+        return 0;
     }
     io_uring_prep_poll_add(sqe, fd, events);
     io_uring_sqe_set_data64(sqe, (uint64_t)(unsigned)fd << 32 | events << 3 | TAG_POLL);
@@ -360,7 +364,7 @@ void uring_stop(struct unx_engine *e, struct op *op)
     uring_of(e)->missed |= sqe == NULL;
 }
 
-void uring_stop_missed(struct unx_engine *e)
+void uring_ask_again(struct unx_engine *e)
 {
     uring_of(e)->missed = false;
     for (unsigned i = 0; i < e->nblocks * LINES; i++) {
@@ -371,6 +375,8 @@ void uring_stop_missed(struct unx_engine *e)
         }
         if (l != NULL && l->closing != NULL) {
             engine_quiet(e, (int)i, l);
+        } else if (l != NULL && !l->by_epoll && (run_wanted(l) & ~(unsigned)l->armed) != 0) {
+            want(e, (int)i, l, run_wanted(l));
         }
     }
 }

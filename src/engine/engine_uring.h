@@ -23,7 +23,7 @@ struct uring {
     unsigned turns;        /* how often yet it is to have few, so that all have their turn */
     bool emptied;          /* somebody found no buffer, since it was filled last */
     unsigned known;        /* completions that were there when the ring was last entered */
-    bool missed;           /* there was no room to ask for an end */
+    bool missed;           /* there was no room for a request */
     int epoll;             /* watches some descriptors for the ring */
     struct op polling;     /* polls it */
 };
@@ -47,7 +47,7 @@ bool uring_emptied(struct unx_engine *e);
 /* Asks for the end of a request. */
 void uring_stop(struct unx_engine *e, struct op *op);
 /* Asks again where there was no room to. */
-void uring_stop_missed(struct unx_engine *e);
+void uring_ask_again(struct unx_engine *e);
 int uring_wait(struct unx_engine *e, int64_t ns);
 
 #endif

@@ -153,7 +153,8 @@ static int enter(struct unx_engine *e, struct uring *u, int64_t ns)
     }
     feed_all(e);
     uring_offer(e);
-    const bool wait = !overflow && io_uring_cq_ready(ring) == 0;
+    /* Who missed a request is going to ask again, which needs room, and may be what this would wait for. */
+    const bool wait = !overflow && !u->missed && io_uring_cq_ready(ring) == 0;
     if (ns < 0 && wait) {
         r = io_uring_submit_and_wait(ring, 1);
     } else if (ns > 0 && wait) {
@@ -206,7 +207,7 @@ int uring_wait(struct unx_engine *e, int64_t ns)
     u->known -= n < u->known ? n : u->known;
     e->more = u->known > 0;
     if (u->missed) {
-        uring_stop_missed(e);
+        uring_ask_again(e);
     }
     return r;
 }

@@ -316,10 +316,38 @@ static void the_pool_by_itself(struct unx_engine *e)
     leave_pair(e, s);
 }
 
+/* The ring has the only buffer, so an empty packet comes without one, behind a reset too; and is returned once. */
+static void empty_packets_without_a_buffer(struct unx_engine *e)
+{
+    START(unx_engine_buffers(e, 1, 100));
+    for (int reset = 0; reset < 2; reset++) {
+        ROW("reset %d", reset);
+        int s[2];
+        struct unx_op op = {0};
+        raw_pair(SOCK_SEQPACKET, s);
+        if (reset) {
+            raw_send(s[0], "never read", 10, NULL, 0);
+        }
+        raw_send(s[1], "", 0, NULL, 0);
+        raw_send(s[1], "x", 1, NULL, 0);
+        close(s[1]);
+        START(unx_engine_recv(e, &op, s[0], NULL, UNX_STANDING | UNX_PLAIN, -1));
+        const struct unx_event ev = MORE(e, &op, 1);
+        CHECK_INT(ev.msg->len, 0);
+        CHECK_INT(ev.msg->got, reset ? UNX_GOT_RESET : 0);
+        CHECK_INT(QUIET(unx_engine_free(e)), -EBUSY);
+        give_back(e, ev.msg);
+        CHECK_INT(QUIET(unx_engine_return(e, ev.msg)), -EINVAL);
+        give_back(e, STAND_GETS(e, &op, "x"));
+        LAST(e, &op, 0);
+        leave(e, s[0]);
+    }
+}
+
 static const struct engine_case cases[] = {
     ENGINE_CASE(a_pool_is_shared),       ENGINE_CASE(what_is_held_stays),   ENGINE_CASE(only_what_is_out_is_returned),
     ENGINE_CASE(the_pool_can_be_chosen), ENGINE_CASE(busy_ones_take_turns), ENGINE_CASE(a_small_depth),
-    ENGINE_CASE(the_pool_by_itself),     ENGINE_CASE(many_are_out),
+    ENGINE_CASE(the_pool_by_itself),     ENGINE_CASE(many_are_out),         ENGINE_CASE(empty_packets_without_a_buffer),
 };
 
 int main(int argc, char **argv)

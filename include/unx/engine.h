@@ -3,8 +3,8 @@
  * libunx-engine: operations that complete later, on io_uring, epoll or poll, with the same results.
  *
  * An operation is the caller's memory. It is started by a call below, and comes back as an event: exactly one last
- * event, whatever happens. Events are reaped into an array; there are no callbacks. One descriptor says when there is
- * something to reap, so an engine nests in any event loop (unx/adapters/).
+ * event, whatever happens (and none, if UNX_NOW says so). Events are reaped into an array; there are no callbacks. One
+ * descriptor says when there is something to reap, so an engine nests in any event loop (unx/adapters/).
  *
  * What holds for every call below, beyond what unx/unx.h says of all calls:
  *  - A negative return is misuse (-EINVAL, -EBADF, -ENOTSOCK; -EBUSY: the operation is out already) or -ENOMEM: then
@@ -98,8 +98,8 @@ int unx_engine_fd(struct unx_engine *e);
 /* Sends a message: 1, or the error of unx_send(). On a stream all of it: after an error m->len says how much went.
  * flags: UNX_PLAIN, and UNX_LAZY: success alone does not end a unx_engine_reap() that waits, unless it fills its array;
  * its event comes with the next one. That saves a server that answers and then waits a system call. UNX_NOW: if nothing
- * stands in front of it, and it goes at once, the call returns 1 and the operation is over: no event comes. Else 0 as
- * without. */
+ * of the engine's stands in front of it, and it goes at once, the call returns 1 and the operation is over: no event
+ * comes; those of sends before it may still have to be reaped. Else 0 as without. */
 int unx_engine_send(struct unx_engine *e, struct unx_op *op, int fd, struct unx_msg *m, unsigned flags, int timeout_ms);
 
 /* Receives a message into m, as unx_recv() does: 1; 0: the end; or an error. flags: UNX_PEEK, UNX_PEEK_FDS,

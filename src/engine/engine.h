@@ -92,7 +92,9 @@ struct extras {
     struct unx_addr addr;
 };
 
-/* Of LINES descriptors: each line in one line of the cache. */
+_Static_assert(sizeof(void *) < 8 || sizeof(struct line) == CACHE_LINE, "one line of the cache for each descriptor");
+
+/* Of LINES descriptors. */
 struct block {
     struct line *lines; /* in */
     void *memory;
@@ -113,7 +115,9 @@ struct buffer {
     uint16_t number; /* in its pool */
     bool out, shared;
 };
-_Static_assert(offsetof(struct buffer, m) % CACHE_LINE == 0, "a message begins with a line of the cache");
+_Static_assert(sizeof(void *) < 8 ||
+                   (offsetof(struct buffer, m) % CACHE_LINE | sizeof(struct buffer) % CACHE_LINE) == 0,
+               "a message and its bytes begin with lines of the cache");
 
 static inline char *buffer_memory(struct buffer *b)
 {

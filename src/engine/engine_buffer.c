@@ -98,7 +98,8 @@ static struct buffer *buffer_of(const struct unx_engine *e, const struct unx_msg
         const uintptr_t at = (uintptr_t)b - (uintptr_t)e->pools[i].first;
         if (e->pools[i].block != NULL && at <= (e->nbuffers - 1) * e->stride) {
             /* In our memory, so it can be asked, and a division costs more. */
-            return at % CACHE_LINE == 0 && at == b->number * e->stride && b->out ? b : NULL;
+            const bool begins = at % CACHE_LINE == 0 && b->number < e->nbuffers && at == b->number * e->stride;
+            return begins && b->out ? b : NULL;
         }
     }
     return NULL;

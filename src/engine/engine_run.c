@@ -300,7 +300,7 @@ bool engine_ready(struct unx_engine *e, int fd, struct line *l, unsigned events)
     if ((events & IN_EVENTS) != 0 && in != NULL && run_waits(in)) {
         attempt(e, in, l);
         if (run_goes_on(l, in)) {
-            return l->armed == POLLIN;
+            return (l->armed & ~(POLLERR | POLLHUP)) == POLLIN;
         }
     } else if ((events & POLLRDHUP) != 0 && in != NULL && in->native && ends_unheard(in)) {
         in->hup = true;

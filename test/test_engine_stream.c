@@ -142,7 +142,7 @@ static const char *const fate_names[] = {"cancel", "deadline", "deadline 0", "pe
 /* Starts a message that cannot go whole, and ends it; m->len is what arrives, no more and no less. */
 static void end_in_the_middle(struct unx_engine *e, enum fate fate, struct job *j, int s[2], struct sink *sink)
 {
-    job_send(e, j, s[0], 0, fate == DEADLINE ? (harness_slow() ? 1000 : 60) : fate == NO_TIME ? 0 : -1);
+    job_send(e, j, s[0], 0, fate == DEADLINE ? (harness_slow() ? 1000 : 200) : fate == NO_TIME ? 0 : -1);
     struct unx_op closing = {0};
     if (fate != NO_TIME) {
         QUIET_FOR(e, 5);

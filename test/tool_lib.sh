@@ -134,6 +134,10 @@ pidfd=no
 python3 -c 'import os, socket
 a, b = socket.socketpair()
 os.close(a.getsockopt(socket.SOL_SOCKET, 77))' 2>/dev/null && pidfd=yes
+sender_pidfd=no
+python3 -c 'import socket
+a, b = socket.socketpair()
+a.setsockopt(socket.SOL_SOCKET, 76, 1)' 2>/dev/null && sender_pidfd=yes
 need_pidfd() { [ $pidfd = yes ] || skip 'this kernel has no pidfds of peers'; }
 groups=no
 python3 -c 'import socket

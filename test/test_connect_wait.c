@@ -297,6 +297,7 @@ static void lost_wake_up(void)
 
 static void naive_lost_wake_up(void)
 {
+    raw_need_quiet(); /* who is stopped and continued looks again */
     check_lost_wake_up(naive_blocking);
 }
 

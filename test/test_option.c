@@ -190,9 +190,11 @@ static void timeout_of_centuries(void)
             raw_pair(SOCK_SEQPACKET, sv);
             ROW("%#x, %lld s", which, (long long)seconds[i]);
             const int option = which == UNX_RECV ? SO_RCVTIMEO : SO_SNDTIMEO;
-            CHECK_INT(setsockopt(sv[0], SOL_SOCKET, option, &tv, sizeof tv), 0);
+            /* A kernel before 5.1, or an emulator, has 32 bits for it. */
+            const bool fits = setsockopt(sv[0], SOL_SOCKET, option, &tv, sizeof tv) == 0;
+            CHECK(fits || (errno == EOVERFLOW && sizeof(long) == 4 && seconds[i] > INT32_MAX));
             CHECK_INT(QUIET(unx_get_timeout(sv[0], which, &ms)), 0);
-            CHECK(ms == -1 || ms == (seconds[i] > INT_MAX / 1000 ? INT_MAX : seconds[i] * 1000));
+            CHECK(!fits || ms == -1 || ms == (seconds[i] > INT_MAX / 1000 ? INT_MAX : seconds[i] * 1000));
             close(sv[0]);
             close(sv[1]);
         }

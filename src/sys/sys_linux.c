@@ -176,14 +176,20 @@ int sys_set_timeout(int fd, unsigned which, int64_t ns)
         tv.tv_sec = (time_t)(ns / 1000000000);
         tv.tv_usec = (suseconds_t)(ns % 1000000000 / 1000);
     }
-    return QUIET(setsockopt(fd, SOL_SOCKET, which == UNX_SEND ? SO_SNDTIMEO : SO_RCVTIMEO, &tv, sizeof tv));
+    /* A C library with 64-bit time on 32 bits may try two options, and succeed with the error of the first. */
+    const int errno_before = errno;
+    const int r = QUIET(setsockopt(fd, SOL_SOCKET, which == UNX_SEND ? SO_SNDTIMEO : SO_RCVTIMEO, &tv, sizeof tv));
+    errno = errno_before;
+    return r;
 }
 
 int sys_get_timeout(int fd, unsigned which, int64_t *ns)
 {
     struct timeval tv = {0, 0};
     socklen_t len = sizeof tv;
+    const int errno_before = errno;
     const int r = QUIET(getsockopt(fd, SOL_SOCKET, which == UNX_SEND ? SO_SNDTIMEO : SO_RCVTIMEO, &tv, &len));
+    errno = errno_before;
     const int64_t seconds = tv.tv_sec;
     const bool none = (seconds == 0 && tv.tv_usec == 0) || seconds > INT64_MAX / 1000000000 - 1;
     *ns = none ? -1 : seconds * INT64_C(1000000000) + tv.tv_usec * INT64_C(1000);

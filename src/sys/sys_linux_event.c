@@ -25,6 +25,7 @@ void *sys_allocate(size_t size)
 {
     const int errno_before = errno;
     void *p = calloc(1, size);
+    MAY_CHANGE_ERRNO();
     errno = errno_before;
     return p;
 }
@@ -33,6 +34,7 @@ void sys_free(void *p)
 {
     const int errno_before = errno;
     free(p);
+    MAY_CHANGE_ERRNO();
     errno = errno_before;
 }
 

@@ -21,6 +21,9 @@
         result_;                                                                                                       \
     })
 
+/* clang takes it that calloc(3) and free(3) leave errno alone, and that there is nothing to restore behind them. */
+#define MAY_CHANGE_ERRNO() __asm__ volatile("" ::: "memory")
+
 /* The same, again after each signal: for what does not wait long, and has nothing to tell about it. */
 #define UNINTERRUPTED(call)                                                                                            \
     ({                                                                                                                 \

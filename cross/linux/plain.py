@@ -42,10 +42,10 @@ def command(root):
 
 
 def make(compiler, files, program, options, root=None):
-    """What the compiler said."""
+    """What the compiler said, if it failed: zig also warns of its own C library, which it compiles first."""
     own = includes(root or files[0].parents[2])
     status, said = meson_build.call([*compiler, *WARNINGS, *own, *options, "-o", program, *files])
-    return said or (f"exit status {status}" if status else "")
+    return (said or f"exit status {status}") if status else ""
 
 
 def run(program, wrapper=(), arguments=(), emulator=None):

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -123,6 +124,20 @@ static void options(void)
     }
 }
 
+/* A timeout that was set, with the size of time that this program was compiled for. */
+static void timeouts(void)
+{
+    int s[2];
+    struct timeval tv = {.tv_sec = 5};
+    socklen_t len = sizeof tv;
+    pair(s);
+    need(setsockopt(s[0], SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv) == 0, "setsockopt with a time");
+    memset(&tv, 0, sizeof tv);
+    if (getsockopt(s[0], SOL_SOCKET, SO_RCVTIMEO, &tv, &len) != 0 || len != sizeof tv || tv.tv_sec != 5) {
+        puts("no-timeouts: getsockopt(2) does not give SO_RCVTIMEO back");
+    }
+}
+
 /* With room for all of them. */
 static void groups(void)
 {
@@ -159,6 +174,7 @@ int main(int argc, char **argv)
         cut();
         lost_reset();
         options();
+        timeouts();
         groups();
         start(argv[0]);
     }

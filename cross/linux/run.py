@@ -24,7 +24,7 @@ import other_processors
 import plain
 import tap
 
-TIME64 = ["-Dc_args=-D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64"]
+TIME64 = ["-D_FILE_OFFSET_BITS=64", "-D_TIME_BITS=64"]
 # Messages, control data, time, identity, a listener and an engine: where compilers and processors have differed.
 SOME = ["public", "conformance", "message", "message_fds", "message_cred", "message_extra", "control", "control_own", "option",
         "signals", "stream", "batch", "call", "peer", "long_path", "listener", "handover", "frames_conformance",
@@ -66,29 +66,31 @@ def emulator_of(given, compiler, wrapper):
     return tap.Emulator(given.root / "cross/linux/emulator.txt", found)
 
 
-def with_meson(what, given, compiler, options=(), tests=None, env=None, wrapper=()):
-    """One build with Meson, and its tests: those of all suites without `tests`."""
+def with_meson(what, given, compiler, options=(), tests=None, env=None, wrapper=(), flags=()):
+    """One build with Meson, and its tests: those of all suites without `tests`. flags: for the compiler."""
     for program in [compiler, *wrapper[:1]]:
         if shutil.which(program) is None:
             return Row(what, compiler, None, note=f"no {program} here")
     build = given.build / what.replace(" ", "-").replace(",", "")
-    wrong = meson_build.setup(given.root, build, ["-Dwerror=true", *options], env)
+    flagged = ["-Dc_args=" + " ".join(flags)] if flags else []
+    wrong = meson_build.setup(given.root, build, ["-Dwerror=true", *options, *flagged], env)
     if wrong:
         return Row(what, compiler, "FAILED", note=wrong[-2000:])
     found = meson_build.tests_of(build, given.tests or tests)
     wrong = meson_build.compile_all(build, found, FILES)
     if wrong:
         return Row(what, version(compiler), "FAILED", note=wrong[-2000:])
-    result = meson_build.run(build, found, emulator_of(given, [compiler], wrapper) if wrapper else None)
+    result = meson_build.run(build, found, emulator_of(given, [compiler, *flags], wrapper) if wrapper else None)
     return Row(what, version(compiler), "built, linked, run" + (" by " + wrapper[0] if wrapper else ""), result)
 
 
 def processor(name, triple, qemu=None, time64=False):
     def step(given):
         wrapper = [qemu, "-L", "/usr/" + triple] if qemu else []
-        options = ["--cross-file", given.root / f"cross/linux/{name}.ini", *(TIME64 if time64 else [])]
+        options = ["--cross-file", given.root / f"cross/linux/{name}.ini"]
         tests = SOME if time64 else EMULATED if qemu else None
-        return with_meson(f"{name}{' time64' if time64 else ''}", given, triple + "-gcc", options, tests, wrapper=wrapper)
+        return with_meson(f"{name}{' time64' if time64 else ''}", given, triple + "-gcc", options, tests, wrapper=wrapper,
+                          flags=TIME64 if time64 else ())
     return step
 
 
@@ -106,8 +108,8 @@ def musl(given):
     with_headers = plain.musl_headers(given.build)
     if with_headers is None:
         return Row("musl", "musl-gcc", None, note="no kernel headers here")
-    options = ["--cross-file", given.root / "cross/linux/musl.ini", f"-Dc_args=-idirafter {with_headers}"]
-    return with_meson("musl", given, "musl-gcc", options)
+    options = ["--cross-file", given.root / "cross/linux/musl.ini"]
+    return with_meson("musl", given, "musl-gcc", options, flags=["-idirafter", str(with_headers)])
 
 
 LTO = "-Db_lto=true"

@@ -166,8 +166,10 @@ static int place_beside(struct place *p, const struct claim *c, const struct cla
 static int give_away(const struct place *p, const struct unx_listener_options *o, mode_t mode)
 {
     /* If somebody else moves files in this directory, nothing here is ours to give. */
-    const struct sys_file is = {.dev = p->dev, .ino = p->ino};
-    const int r = sys_set_owner_of(p->dirfd, p->name, &is, o->owner, o->group);
+    struct sys_file is = {.dev = p->dev, .ino = p->ino};
+    /* Nothing was to be learned about it, which fails only with a mode; without one, the directory holds still. */
+    int r = is.ino != 0 ? 0 : sys_file_at(p->dirfd, p->name, &is);
+    r = r < 0 ? r : sys_set_owner_of(p->dirfd, p->name, &is, o->owner, o->group);
     return r < 0 || mode == UNX_MODE_UMASK ? r : sys_set_mode_of(p->dirfd, p->name, &is, mode);
 }
 

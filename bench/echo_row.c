@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Measures one row, and prints it: slices of all servers in turn, in each round another one first. What a server takes
+ * Measures one row, and prints it: slices of all servers in turn, in each round in another order. What a server takes
  * is divided by what its base takes in the same round, and the ratio is the median of these.
  *
  * The base is the raw loop that is the cheapest one here: of those that move bytes alone for whoever does the same, of
@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -69,15 +70,30 @@ static unsigned list(const struct echo_options *o, const struct echo_row *row)
     return listed;
 }
 
+/* Another order in each round: what a server leaves behind, its rings above all, is taken away while the next one is
+ * measured, and nobody is to come always after the same one. */
+static void shuffle(unsigned *order, unsigned n)
+{
+    for (unsigned i = n; i > 1; i--) {
+        const unsigned k = (unsigned)rand() % i, other = order[k];
+        order[k] = order[i - 1];
+        order[i - 1] = other;
+    }
+}
+
 static void run(const struct echo_options *o, const struct echo_row *row, unsigned n)
 {
     struct echo_bed bed;
+    unsigned order[ECHO_MAX_SERVERS];
+    for (unsigned i = 0; i < n; i++)
+        order[i] = i;
     const int r = echo_open(&bed, row->type, row->count);
     for (unsigned i = 0; r < 0 && i < n; i++)
         entries[i].error = r;
     for (unsigned round = 0; r >= 0 && round < o->slices; round++) {
+        shuffle(order, n);
         for (unsigned i = 0; i < n; i++) {
-            struct entry *const e = &entries[(i + round) % n];
+            struct entry *const e = &entries[order[i]];
             const struct echo_load load = {e->server, row->active, e->spin_us, row->what == ECHO_ONE_CORE};
             struct echo_figures f = {0};
             if (e->error == 0)

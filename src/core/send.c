@@ -188,12 +188,10 @@ int unx_send(int fd, struct unx_msg *m, unsigned flags)
     const int how = flags & UNX_DONTWAIT ? MSG_DONTWAIT : 0;
     const bool simple = message_is_simple(m);
     ssize_t n;
-    if (simple && rare == 0 && m->nfds == 0) {
-        n = send_bytes(fd, m, false, how);
+    if (simple && m->nfds == 0 && (rare == 0 || (rare == UNX_PLAIN && m->niov == 1))) {
+        n = send_bytes(fd, m, how);
     } else if (simple && rare == 0 && m->nfds <= SYS_FDS_MAX) {
         n = send_fds(fd, m, flags);
-    } else if (simple && rare == UNX_PLAIN && m->nfds == 0 && m->niov == 1) {
-        n = send_bytes(fd, m, true, how);
     } else {
         n = send_rich(fd, m, flags, 0);
     }

@@ -102,7 +102,7 @@ static enum attempt send_at_once(struct unx_engine *e, struct op *op)
     if (l == NULL || l->first[OUT] != NULL || l->closing != NULL || l->type == 0 || l->type == NO_SOCKET) {
         return STANDS;
     }
-    const ssize_t n = send_bytes(op->fd, m, (op->flags & UNX_PLAIN) != 0, MSG_DONTWAIT);
+    const ssize_t n = send_bytes(op->fd, m, MSG_DONTWAIT);
     if (n == -EAGAIN || n == -EINTR) {
         return STANDS;
     }

@@ -240,10 +240,23 @@ static inline struct buffer *buffer_at(const struct unx_engine *e, bool shared, 
     return (struct buffer *)(e->pools[shared].first + i * e->stride);
 }
 /* A free one; NULL: none is left. */
-struct buffer *buffer_take(struct unx_engine *e, bool shared);
+static inline struct buffer *buffer_take(struct unx_engine *e, bool shared)
+{
+    struct buffer *const b = e->free[shared];
+    if (b != NULL) {
+        e->free[shared] = b->next;
+    }
+    return b;
+}
+static inline void buffer_put(struct unx_engine *e, struct buffer *b)
+{
+    b->next = e->free[b->shared];
+    e->free[b->shared] = b;
+}
 /* Makes one ready for a receive. */
 void buffer_ready(const struct unx_engine *e, struct buffer *b, bool plain, bool source);
-void buffer_put(struct unx_engine *e, struct buffer *b);
+/* One that was not made ready, with data that is in it, and nothing else. */
+void buffer_hand_out_data(struct unx_engine *e, struct buffer *b, char *data, size_t n);
 /* What was received goes to the caller. */
 void buffer_hand_out(struct unx_engine *e, struct buffer *b);
 
@@ -329,8 +342,16 @@ static inline bool event_room(const struct unx_engine *e)
 }
 /* The same for an event that is not the last one, which cannot stand behind others: not while one of its own line is
  * there. */
-bool event_room_of(const struct unx_engine *e, const struct op *op);
+bool event_room_behind(const struct unx_engine *e, const struct op *op);
+static inline bool event_room_of(const struct unx_engine *e, const struct op *op)
+{
+    return e->done_first == NULL ? event_room(e) : event_room_behind(e, op);
+}
 void event_last(struct unx_engine *e, struct op *op, int result);
-void event_more(struct unx_engine *e, struct op *op, struct unx_msg *m, int result);
+static inline void event_more(struct unx_engine *e, struct op *op, struct unx_msg *m, int result)
+{
+    e->out[e->nout++] = (struct unx_event){.op = (struct unx_op *)op, .msg = m, .result = result, .flags = UNX_MORE};
+    e->hurried++;
+}
 
 #endif

@@ -43,15 +43,6 @@ int buffer_pool(struct unx_engine *e, bool shared)
     return r;
 }
 
-struct buffer *buffer_take(struct unx_engine *e, bool shared)
-{
-    struct buffer *const b = e->free[shared];
-    if (b != NULL) {
-        e->free[shared] = b->next;
-    }
-    return b;
-}
-
 void buffer_ready(const struct unx_engine *e, struct buffer *b, bool plain, bool source)
 {
     struct unx_msg *const m = &b->m;
@@ -64,6 +55,23 @@ void buffer_ready(const struct unx_engine *e, struct buffer *b, bool plain, bool
     m->pidfd = plain ? NULL : &b->pidfd;
     m->addr = source ? &b->x.addr : NULL;
     message_reset(m);
+}
+
+void buffer_hand_out_data(struct unx_engine *e, struct buffer *b, char *data, size_t n)
+{
+    struct unx_msg *const m = &b->m;
+    b->iov = (struct iovec){data, n};
+    m->iov = &b->iov;
+    m->niov = 1;
+    m->fds = NULL;
+    b->nfds = m->nfds = 0;
+    m->addr = NULL;
+    m->cred = NULL;
+    m->pidfd = NULL;
+    message_reset(m);
+    m->len = m->full_len = n;
+    b->out = true;
+    e->buffers_out++;
 }
 
 void buffer_hand_out(struct unx_engine *e, struct buffer *b)
@@ -84,17 +92,11 @@ void buffer_hand_out(struct unx_engine *e, struct buffer *b)
     e->buffers_out++;
 }
 
-void buffer_put(struct unx_engine *e, struct buffer *b)
-{
-    b->next = e->free[b->shared];
-    e->free[b->shared] = b;
-}
-
 /* NULL: not one of them, or not out. */
 static struct buffer *buffer_of(const struct unx_engine *e, const struct unx_msg *m)
 {
     struct buffer *const b = (struct buffer *)((char *)m - offsetof(struct buffer, m));
-    for (int i = 0; i < 2; i++) {
+    for (int i = 1; i >= 0; i--) {
         const uintptr_t at = (uintptr_t)b - (uintptr_t)e->pools[i].first;
         if (e->pools[i].block != NULL && at <= (e->nbuffers - 1) * e->stride) {
             /* In our memory, so it can be asked, and a division costs more. */
@@ -110,11 +112,11 @@ int unx_engine_return(struct unx_engine *e, struct unx_msg *m)
     if (e == NULL || m == NULL) {
         return -EINVAL;
     }
-    if ((m == &e->empty[0].m || m == &e->empty[1].m) && e->empty_out > 0) {
+    struct buffer *const b = buffer_of(e, m);
+    if (b == NULL && (m == &e->empty[0].m || m == &e->empty[1].m) && e->empty_out > 0) {
         e->empty_out--;
         return 0;
     }
-    struct buffer *const b = buffer_of(e, m);
     if (b == NULL) {
         return -EINVAL;
     }

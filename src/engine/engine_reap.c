@@ -49,13 +49,7 @@ void event_last(struct unx_engine *e, struct op *op, int result)
     e->done_last = op;
 }
 
-void event_more(struct unx_engine *e, struct op *op, struct unx_msg *m, int result)
-{
-    e->out[e->nout++] = (struct unx_event){.op = (struct unx_op *)op, .msg = m, .result = result, .flags = UNX_MORE};
-    e->hurried++;
-}
-
-bool event_room_of(const struct unx_engine *e, const struct op *op)
+bool event_room_behind(const struct unx_engine *e, const struct op *op)
 {
     for (const struct op *d = e->done_first; d != NULL; d = d->next) {
         if (d->fd == op->fd && line_of(d) == line_of(op)) {

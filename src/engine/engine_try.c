@@ -51,28 +51,41 @@ static int try_send(struct op *op)
     return r;
 }
 
-/* As unx_recv(), but into room that is clear already. */
-static int receive(struct op *op, struct buffer *b)
+/* As unx_recv(), but into room that is clear already. n: what recv(2) has said, if it was asked. */
+static __attribute__((noinline)) int receive_more(struct unx_engine *e, struct op *op, struct buffer *b, ssize_t n)
 {
     char control[RECV_CONTROL_MAX] __attribute__((aligned(8)));
     struct unx_msg *const m = &b->m;
     struct receiving t;
     const bool plain = (op->flags & UNX_PLAIN) != 0;
-    ssize_t n = plain ? sys_recv(op->fd, b->iov.iov_base, b->iov.iov_len, MSG_DONTWAIT) : 0;
-    bool whole = (size_t)n <= b->iov.iov_len;
-    if (!plain || n <= 0 || !whole) {
-        recv_prepare(&t, m, plain ? UNX_PLAIN : 0, control);
-    }
+    buffer_ready(e, b, plain, !plain && op->type == SOCK_DGRAM);
+    recv_prepare(&t, m, plain ? UNX_PLAIN : 0, control);
     if (!plain) {
         n = sys_recvmsg(op->fd, &t.h, MSG_DONTWAIT);
-        whole = (t.h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 && t.h.msg_controllen == 0;
-    }
-    if (n > 0 && whole && m->addr == NULL) {
-        m->len = m->full_len = (size_t)n;
-        return 1;
+        if (n > 0 && (t.h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 && t.h.msg_controllen == 0 && m->addr == NULL) {
+            buffer_hand_out_data(e, b, b->iov.iov_base, (size_t)n);
+            return 1;
+        }
     }
     n = n < 0 ? recv_take_on(op->fd, &t, 0, UNX_DONTWAIT, n) : n;
-    return message_done(m, n < 0 ? (int)n : recv_judge(op->fd, m, &t, n, op->flags));
+    const int r = message_done(m, n < 0 ? (int)n : recv_judge(op->fd, m, &t, n, op->flags));
+    if (r == 1 || (r < 0 && unx_one_message(r))) {
+        buffer_hand_out(e, b);
+    }
+    return r;
+}
+
+static int receive(struct unx_engine *e, struct op *op, struct buffer *b)
+{
+    ssize_t n = 0;
+    if (op->flags & UNX_PLAIN) {
+        n = sys_recv(op->fd, buffer_memory(b), e->buffer_size, MSG_DONTWAIT);
+        if (n > 0 && (size_t)n <= e->buffer_size) {
+            buffer_hand_out_data(e, b, buffer_memory(b), (size_t)n);
+            return 1;
+        }
+    }
+    return receive_more(e, op, b, n);
 }
 
 static int try_standing(struct unx_engine *e, struct op *op)
@@ -87,10 +100,8 @@ static int try_standing(struct unx_engine *e, struct op *op)
         return TRY_STARVED;
     }
     op->fed = false;
-    buffer_ready(e, b, (op->flags & UNX_PLAIN) != 0, op->type == SOCK_DGRAM && (op->flags & UNX_PLAIN) == 0);
-    const int r = receive(op, b);
-    if (r == 1 || (r < 0 && unx_one_message(r))) {
-        buffer_hand_out(e, b);
+    const int r = receive(e, op, b);
+    if (b->out) {
         event_more(e, op, &b->m, r);
         return TRY_MORE;
     }

@@ -8,41 +8,47 @@
 #include <errno.h>
 #include <string.h>
 
+/* Anything but data that is there as a whole. Cold, so that the way of the latter is a straight one. */
+static __attribute__((cold)) void received_more(struct unx_engine *e, struct op *op, struct buffer *b, int res)
+{
+    struct receiving t = {.control_max = RECV_CONTROL_MAX};
+    const bool plain = (op->flags & UNX_PLAIN) != 0;
+    buffer_ready(e, b, plain, !plain && op->type == SOCK_DGRAM);
+    if (plain) {
+        t.plain = &b->iov;
+        engine_received(e, op, b, &t, res);
+        return;
+    }
+    char *const control = buffer_memory(b) + BUFFER_HEAD + BUFFER_NAME;
+    const struct io_uring_recvmsg_out *const out = (const void *)buffer_memory(b);
+    if (b->m.addr != NULL) {
+        t.h.msg_name = b->x.addr.raw;
+        t.h.msg_namelen = out->namelen < BUFFER_NAME ? out->namelen : BUFFER_NAME;
+        memcpy(b->x.addr.raw, buffer_memory(b) + BUFFER_HEAD, t.h.msg_namelen);
+    }
+    t.h.msg_control = control;
+    t.h.msg_controllen = out->controllen;
+    t.h.msg_flags = (int)out->flags;
+    engine_received(e, op, b, &t, out->payloadlen);
+}
+
 static void received(struct unx_engine *e, struct op *op, unsigned id, int res)
 {
-    op->fed = false;
     struct buffer *const b = buffer_at(e, true, id);
-    struct receiving t = {.control_max = RECV_CONTROL_MAX};
-    ssize_t n = res;
-    bool whole;
     const bool plain = (op->flags & UNX_PLAIN) != 0;
-    if (plain) {
-        buffer_ready(e, b, true, false);
-        t.plain = &b->iov;
-        whole = (size_t)res <= b->iov.iov_len;
-    } else {
-        const struct io_uring_recvmsg_out *const out = (const void *)buffer_memory(b);
-        buffer_ready(e, b, false, op->type == SOCK_DGRAM);
-        n = out->payloadlen;
-        if (b->m.addr != NULL) {
-            t.h.msg_name = b->x.addr.raw;
-            t.h.msg_namelen = out->namelen < BUFFER_NAME ? out->namelen : BUFFER_NAME;
-            memcpy(b->x.addr.raw, buffer_memory(b) + BUFFER_HEAD, t.h.msg_namelen);
-        }
-        t.h.msg_control = buffer_memory(b) + BUFFER_HEAD + BUFFER_NAME;
-        t.h.msg_controllen = out->controllen;
-        t.h.msg_flags = (int)out->flags;
-        whole = (out->flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 && out->controllen == 0;
-    }
-    if (n > 0 && whole && !op->reset && b->m.addr == NULL) {
+    const struct io_uring_recvmsg_out *const out = (const void *)buffer_memory(b);
+    const bool alone =
+        plain || (op->type != SOCK_DGRAM && out->controllen == 0 && (out->flags & (MSG_TRUNC | MSG_CTRUNC)) == 0);
+    const size_t n = plain ? (size_t)res : out->payloadlen;
+    op->fed = false;
+    if (alone && n > 0 && n <= e->buffer_size && !op->reset) {
         /* For the answer. */
         __builtin_prefetch(line_at(e, op->fd));
-        b->m.len = b->m.full_len = (size_t)n;
-        buffer_hand_out(e, b);
+        buffer_hand_out_data(e, b, buffer_memory(b) + (plain ? 0 : BUFFER_ROOM), n);
         event_more(e, op, &b->m, 1);
         return;
     }
-    engine_received(e, op, b, &t, n);
+    received_more(e, op, b, res);
 }
 
 /* A multishot receive is over: the end, an empty packet, a reset, no buffers, cancelled. */
@@ -168,13 +174,17 @@ static int enter(struct unx_engine *e, struct uring *u, int64_t ns)
     return r == -ETIME || r == -EBUSY || r == -EAGAIN || r > 0 ? 0 : r;
 }
 
+static const struct io_uring_cqe *completion(const struct uring *u, unsigned i)
+{
+    const struct io_uring_cq *const cq = &u->ring.cq;
+    return &cq->cqes[(*cq->khead + i) & cq->ring_mask];
+}
+
 /* With many descriptors each operation and buffer is a miss of the cache: they are fetched before they are needed. */
 static void fetch_ahead(const struct unx_engine *e, unsigned n)
 {
-    const struct io_uring_cq *const cq = &uring_of(e)->ring.cq;
-    const unsigned head = *cq->khead;
-    for (unsigned i = 1; i < n && i < ENGINE_BATCH; i++) {
-        const struct io_uring_cqe *const cqe = &cq->cqes[(head + i) & cq->ring_mask];
+    for (unsigned i = 1; i < n; i++) {
+        const struct io_uring_cqe *const cqe = completion(uring_of(e), i);
         if ((cqe->user_data & TAGS) == 0 && (cqe->flags & IORING_CQE_F_BUFFER) != 0) {
             const char *const m = (const char *)&buffer_at(e, true, cqe->flags >> IORING_CQE_BUFFER_SHIFT)->m;
             __builtin_prefetch((const char *)(uintptr_t)cqe->user_data);
@@ -190,18 +200,18 @@ int uring_wait(struct unx_engine *e, int64_t ns)
 {
     struct uring *const u = uring_of(e);
     const int r = enter(e, u, ns);
-    u->known = u->known == 0 ? io_uring_cq_ready(&u->ring) : u->known;
-    unsigned head, n = 0;
-    struct io_uring_cqe *cqe;
-    fetch_ahead(e, io_uring_cq_ready(&u->ring));
-    io_uring_for_each_cqe(&u->ring, head, cqe)
-    {
+    const unsigned ready = io_uring_cq_ready(&u->ring);
+    const unsigned most = ready < ENGINE_BATCH ? ready : ENGINE_BATCH;
+    u->known = u->known == 0 ? ready : u->known;
+    fetch_ahead(e, most);
+    unsigned n = 0;
+    for (; n < most; n++) {
+        const struct io_uring_cqe *const cqe = completion(u, n);
         const struct op *const op = (const struct op *)(uintptr_t)cqe->user_data;
-        if (n == ENGINE_BATCH || ((cqe->user_data & TAGS) == 0 ? !event_room_of(e, op) : !event_room(e))) {
+        if ((cqe->user_data & TAGS) == 0 ? !event_room_of(e, op) : !event_room(e)) {
             break;
         }
         completed(e, cqe->user_data, cqe->res, cqe->flags);
-        n++;
     }
     io_uring_cq_advance(&u->ring, n);
     u->known -= n < u->known ? n : u->known;

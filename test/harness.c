@@ -78,6 +78,16 @@ int harness_slow(void)
     return SANITIZED || getenv("HARNESS_SLOWER") != NULL;
 }
 
+int harness_repeats(void)
+{
+    return getenv("HARNESS_ROUNDS") != NULL;
+}
+
+unsigned harness_rounds(unsigned n)
+{
+    return harness_repeats() ? (unsigned)(strtoul(getenv("HARNESS_ROUNDS"), NULL, 10) * n / 100) : n;
+}
+
 /* One write(2) per line, so that lines of several processes do not mix. */
 static void note_v(const char *prefix, const char *fmt, va_list ap)
 {

@@ -81,6 +81,11 @@ int harness_wait(pid_t pid);
 int harness_slow(void);
 int harness_sanitized(void); /* by a sanitizer alone */
 
+/* Is each case repeated again and again by whoever runs this, who has set HARNESS_ROUNDS in the environment? */
+int harness_repeats(void);
+/* How often something is done by chance: n times; or HARNESS_ROUNDS percent of that. */
+unsigned harness_rounds(unsigned n);
+
 void harness_fail(const char *file, int line, const char *fmt, ...) __attribute__((noreturn, format(printf, 3, 4)));
 void harness_skip(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 void harness_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -180,7 +180,8 @@ static void check_attack(int (*listen_at)(const char *path))
     const pid_t child = harness_fork(attacker, NULL);
     while (!attack->tried)
         raw_sleep(1);
-    for (int i = 0; i < 1000; i++) {
+    const unsigned rounds = harness_rounds(1000);
+    for (unsigned i = 0; i < rounds; i++) {
         const int fd = listen_at(attack->path);
         CHECK(fd >= 0);
         sched_yield();
@@ -192,7 +193,7 @@ static void check_attack(int (*listen_at)(const char *path))
     umask(before);
     NOTE("connected %d times of %d", attack->connected, attack->tried);
     CHECK_INT(attack->connected, 0);
-    CHECK(attack->tried > 1000);
+    CHECK((unsigned)attack->tried > rounds);
     munmap(attack, sizeof *attack);
 }
 
@@ -238,7 +239,7 @@ static void umask_is_never_changed(void)
     mask = 027;
     pthread_t t;
     CHECK_INT(pthread_create(&t, NULL, watch, &mask), 0);
-    for (int i = 0; i < 1000; i++)
+    for (unsigned i = harness_rounds(1000); i > 0; i--)
         for (int w = 0; w < WAYS; w++) {
             const int fd = make(w, raw_file("s"), i & 1 ? 0777 : 0600);
             CHECK(fd >= 0);

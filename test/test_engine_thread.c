@@ -155,36 +155,36 @@ static void a_storm_of_wakes(struct unx_engine *e)
 }
 
 #define POSTERS 4
-#define EACH 10000
 
 struct poster {
     struct unx_engine *e;
     struct unx_op *ops;
-    unsigned number;
+    unsigned number, each;
 };
 
 static void *posts(void *arg)
 {
     const struct poster *p = arg;
-    for (unsigned i = 0; i < EACH; i++) {
-        START(unx_engine_post(p->e, &p->ops[i], (int)(p->number * EACH + i)));
+    for (unsigned i = 0; i < p->each; i++) {
+        START(unx_engine_post(p->e, &p->ops[i], (int)(p->number * p->each + i)));
     }
     return NULL;
 }
 
 static void posts_without_loss(struct unx_engine *e)
 {
-    struct unx_op *ops = calloc(POSTERS * EACH, sizeof *ops);
-    unsigned char *seen = calloc(POSTERS, EACH);
+    const unsigned each = harness_rounds(10000);
+    struct unx_op *ops = calloc(POSTERS * each, sizeof *ops);
+    unsigned char *seen = calloc(POSTERS, each);
     CHECK(ops != NULL && seen != NULL);
     struct poster posters[POSTERS];
     pthread_t threads[POSTERS];
     for (unsigned i = 0; i < POSTERS; i++) {
-        posters[i] = (struct poster){e, ops + i * EACH, i};
+        posters[i] = (struct poster){e, ops + i * each, i, each};
         threads[i] = run(posts, &posters[i]);
     }
     static struct unx_event ev[100];
-    for (unsigned n = 0; n < POSTERS * EACH;) {
+    for (unsigned n = 0; n < POSTERS * each;) {
         const int got = unx_engine_reap(e, ev, 1 + n % 100, 5000);
         CHECK(got > 0);
         for (int i = 0; i < got; i++) {
@@ -221,14 +221,14 @@ static void *plays(void *arg)
 
 static void back_and_forth(struct unx_engine *e)
 {
-    enum { ROUNDS = 2000 };
+    const unsigned rounds = harness_rounds(2000);
     struct unx_engine *other = engine_make(0);
-    struct player p = {other, e, ROUNDS};
+    struct player p = {other, e, rounds};
     const pthread_t t = run(plays, &p);
     struct unx_op op = {.data = &p};
-    for (int i = 0; i < ROUNDS; i++) {
-        START(unx_engine_post(other, &op, i));
-        LAST(e, &op, i);
+    for (unsigned i = 0; i < rounds; i++) {
+        START(unx_engine_post(other, &op, (int)i));
+        LAST(e, &op, (int)i);
         CHECK(op.data == &p);
     }
     join(t);

@@ -288,7 +288,7 @@ static void bad_successors(void)
 /* What may come from anywhere at all: random changes of a good conversation. */
 static void random_packets(void)
 {
-    const unsigned rounds = harness_slow() ? 3000 : 20000;
+    const unsigned rounds = harness_rounds(harness_slow() ? 3000 : 20000);
     unsigned good = 0;
     srandom(7);
     for (unsigned round = 0; round < rounds; round++) {

@@ -348,7 +348,7 @@ static void old_dies_after_the_confirmation(void)
 /* The deadline and the confirmation meet: whoever wins, both sides say the same. */
 static void confirmation_at_the_deadline(void)
 {
-    const unsigned rounds = harness_slow() ? 200 : 1500;
+    const unsigned rounds = harness_rounds(harness_slow() ? 200 : 1500);
     unsigned taken = 0, kept = 0;
     int files[2];
     raw_pipe(files);

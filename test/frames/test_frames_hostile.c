@@ -179,7 +179,7 @@ static void sixteen_megabytes_of_nothing(void)
 static void by_chance(void)
 {
     unsigned seed = 1;
-    const unsigned rounds = harness_slow() ? 300 : 3000;
+    const unsigned rounds = harness_rounds(harness_slow() ? 300 : 3000);
     unsigned delivered = 0, refused = 0;
     int p[2], fds[4];
     raw_pipe(p);

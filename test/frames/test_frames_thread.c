@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define PACKETS (harness_slow() ? 2000u : 20000u)
+#define PACKETS harness_rounds(harness_slow() ? 2000 : 20000)
 #define MOST 5000u
 
 struct end {

@@ -197,6 +197,8 @@ int __wrap_harness_main(int argc, char **argv, const struct test_case *cases, si
         return 2;
     }
     world->driver = getpid();
+    /* Long loops by chance have their calls in the same places as short ones, and a case is run a thousand times. */
+    setenv("HARNESS_ROUNDS", "2", 0);
     world->lie = -1;
     const char *const lie = getenv("TORTURE_LIE");
     for (unsigned i = 0; lie != NULL && i < nfake_calls; i++)

@@ -195,6 +195,7 @@ struct unx_msg *stand_gets(const char *file, int line, struct unx_engine *e, con
     }
     harness_check_int(file, line, "error", m->error, 0);
     harness_check_int(file, line, "niov", (long long)m->niov, 1);
+    harness_check_int(file, line, "nfds", m->nfds, m->fds_got);
     harness_check_mem(file, line, "data", m->iov[0].iov_base, m->len, p, n);
     harness_check_int(file, line, "full_len", (long long)m->full_len, (long long)m->len);
     return m;

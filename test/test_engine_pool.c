@@ -344,10 +344,57 @@ static void empty_packets_without_a_buffer(struct unx_engine *e)
     }
 }
 
+/* It is the caller's until it comes back: what was written into it is not in the next one, nor does it lead the next
+ * one's descriptors astray. */
+static void what_was_written_is_forgotten(struct unx_engine *e)
+{
+    START(unx_engine_buffers(e, 1, 100));
+    for (unsigned i = 0; i < 6; i++) {
+        const unsigned flags = i % 2 == 0 ? 0 : UNX_PLAIN;
+        ROW("%s, flags %#x", raw_type_name(raw_types[i / 2]), flags);
+        int s[2], p[2];
+        struct unx_op op = {0};
+        struct unx_msg written;
+        memset(&written, 0x5a, sizeof written);
+        raw_pair(raw_types[i / 2], s);
+        raw_pipe(p);
+        START(unx_engine_recv(e, &op, s[0], NULL, UNX_STANDING | flags, -1));
+        for (unsigned times = 0; times < 6; times++) {
+            const unsigned nfds = flags == 0 ? times % 3 : 0;
+            const int fds[2] = {p[1], p[1]};
+            raw_send(s[1], "hello", 5, fds, nfds);
+            struct unx_msg *const m = STAND_GETS(e, &op, "hello");
+            CHECK_INT(m->fds_got, nfds);
+            CHECK_INT(m->nfds, nfds);
+            CHECK(nfds == 0 ? m->fds != written.fds : raw_same_file(m->fds[nfds - 1], p[1]));
+            CHECK_INT(m->addr != NULL, raw_types[i / 2] == SOCK_DGRAM && flags == 0);
+            CHECK(m->cred == NULL && m->pidfd == NULL && m->label == NULL && m->control == NULL);
+            CHECK(m->label_max == 0 && m->control_max == 0 && m->skip == 0 && m->control_len == 0 && m->time_ns == 0);
+            CHECK((m->reserved[0] | m->reserved[1] | m->reserved[2] | m->reserved[3]) == 0);
+            CHECK_INT(m->got, nfds > 0 ? UNX_GOT_FDS : 0);
+            *m = written;
+            give_back(e, m);
+        }
+        close(p[1]);
+        CHECK(raw_pipe_ended(p[0]));
+        close(p[0]);
+        START(unx_engine_cancel(e, &op));
+        LAST(e, &op, -ECANCELED);
+        leave_pair(e, s);
+    }
+}
+
 static const struct engine_case cases[] = {
-    ENGINE_CASE(a_pool_is_shared),       ENGINE_CASE(what_is_held_stays),   ENGINE_CASE(only_what_is_out_is_returned),
-    ENGINE_CASE(the_pool_can_be_chosen), ENGINE_CASE(busy_ones_take_turns), ENGINE_CASE(a_small_depth),
-    ENGINE_CASE(the_pool_by_itself),     ENGINE_CASE(many_are_out),         ENGINE_CASE(empty_packets_without_a_buffer),
+    ENGINE_CASE(a_pool_is_shared),
+    ENGINE_CASE(what_is_held_stays),
+    ENGINE_CASE(only_what_is_out_is_returned),
+    ENGINE_CASE(the_pool_can_be_chosen),
+    ENGINE_CASE(busy_ones_take_turns),
+    ENGINE_CASE(a_small_depth),
+    ENGINE_CASE(the_pool_by_itself),
+    ENGINE_CASE(many_are_out),
+    ENGINE_CASE(empty_packets_without_a_buffer),
+    ENGINE_CASE(what_was_written_is_forgotten),
 };
 
 int main(int argc, char **argv)

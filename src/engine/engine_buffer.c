@@ -133,6 +133,11 @@ int unx_engine_return(struct unx_engine *e, struct unx_msg *m)
     }
     b->pidfd = -1;
     b->nfds = 0;
+    /* The next message sets the rest, and these are no room of ours. */
+    m->label = NULL;
+    m->control = NULL;
+    m->label_max = m->control_max = m->skip = 0;
+    m->reserved[0] = m->reserved[1] = m->reserved[2] = m->reserved[3] = 0;
     buffer_put(e, b);
     if (e->starved != NULL) {
         engine_nudge(e);

@@ -213,11 +213,15 @@ bool uring_emptied(struct unx_engine *e)
 
 static int flush(struct unx_engine *e)
 {
+    struct uring *const u = uring_of(e);
     uring_offer(e);
-    if (uring_of(e)->missed) {
-        sys_event_set(e->event);
+    int r = io_uring_sq_ready(&u->ring) > 0 ? submit(u) : 0;
+    /* What was submitted has made room. Our own event may be what was missed, so ringing would tell nobody. */
+    while (r == 0 && u->missed) {
+        uring_ask_again(e);
+        r = submit(u);
     }
-    return io_uring_sq_ready(&uring_of(e)->ring) > 0 ? submit(uring_of(e)) : 0;
+    return r;
 }
 
 static int share_buffers(struct unx_engine *e)

@@ -36,6 +36,7 @@ static void it_went(struct unx_engine *e)
         for (unsigned times = 0; times < 3; times++) {
             CHECK_INT(send_now(e, &j, s[0], "hello", flags[i / 3]), 1);
             CHECK_INT(j.m.len, 5);
+            CHECK_INT(j.m.full_len, 5);
             CHECK_INT(j.m.error, 0);
             check_arrived(s[1], "hello", 5);
         }
@@ -72,6 +73,31 @@ static void with_a_descriptor_and_in_pieces(struct unx_engine *e)
         CHECK_INT(write(g.fds[0], "x", 1), 1);
         raw_close_fds(&g);
         close(p[0]);
+        leave_pair(e, s);
+    }
+}
+
+/* Bytes alone, of which no piece is all. */
+static void in_pieces(struct unx_engine *e)
+{
+    for (unsigned i = 0; i < 6; i++) {
+        ROW("%s, known %u", raw_type_name(raw_types[i / 2]), i % 2);
+        int s[2];
+        struct job j;
+        raw_pair(raw_types[i / 2], s);
+        if (i % 2 == 1) {
+            CHECK_INT(send_now(e, &j, s[0], "x", 0), 1);
+            check_arrived(s[1], "x", 1);
+        }
+        char text[] = "hello";
+        const struct iovec iov[3] = {{text, 2}, {text + 2, 0}, {text + 2, 3}};
+        job_bytes(&j, "", 1);
+        j.m.iov = iov;
+        j.m.niov = 3;
+        CHECK_INT(start_now(e, &j, s[0], 0, -1), 1);
+        CHECK_INT(j.m.len, 5);
+        check_arrived(s[1], "hello", 5);
+        QUIET_FOR(e, 2);
         leave_pair(e, s);
     }
 }
@@ -125,10 +151,10 @@ static void no_room(struct unx_engine *e)
     }
 }
 
-/* A part of it went: the rest goes as always, and then the event comes. */
+/* A part of it went, be it a whole piece or not: the rest goes as always, and then the event comes. */
 static void a_part_went(struct unx_engine *e)
 {
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < 4; i++) {
         ROW("way %u", i);
         int s[2];
         struct job j;
@@ -137,11 +163,16 @@ static void a_part_went(struct unx_engine *e)
         CHECK(big != NULL);
         raw_pattern(big, BIG, 0);
         raw_pair(SOCK_STREAM, s);
-        if (i == 1) {
+        if (i % 2 == 1) {
             CHECK_INT(send_now(e, &j, s[0], "x", 0), 1);
             check_arrived(s[1], "x", 1);
         }
         job_bytes(&j, big, BIG);
+        const struct iovec pieces[2] = {{big, 10}, {big + 10, BIG - 10}};
+        if (i >= 2) {
+            j.m.iov = pieces;
+            j.m.niov = 2;
+        }
         CHECK_INT(start_now(e, &j, s[0], 0, -1), 0);
         size_t got = 0;
         struct unx_event ev;
@@ -377,7 +408,7 @@ static const struct engine_case cases[] = {
     ENGINE_CASE(it_went),         ENGINE_CASE(with_a_descriptor_and_in_pieces),
     ENGINE_CASE(no_room),         ENGINE_CASE(a_part_went),
     ENGINE_CASE(errors),          ENGINE_CASE(without_time),
-    ENGINE_CASE(nested),
+    ENGINE_CASE(nested),          ENGINE_CASE(in_pieces),
 };
 
 int main(int argc, char **argv)

@@ -362,6 +362,35 @@ static void accepts(struct unx_engine *e)
     leave(e, listener);
 }
 
+/* With room for one event: the last one of an operation that was there before comes before what a standing one
+ * brings. */
+static void nothing_overtakes_the_last(struct unx_engine *e)
+{
+    for (unsigned t = 0; t < 3; t++) {
+        ROW("%s", raw_type_name(raw_types[t]));
+        int s[2], other[2];
+        struct job before, none;
+        struct unx_op op = {0};
+        struct unx_event ev;
+        raw_pair(raw_types[t], s);
+        raw_pair(raw_types[t], other);
+        job_send_text(e, &before, other[0], "x");
+        job_room(&none);
+        job_recv(e, &none, s[0], 0, 0);
+        STAND(e, &op, s[0]);
+        raw_send(s[1], "hello", 5, NULL, 0);
+        /* Takes what is done already; so the next one asks the system first. */
+        CHECK_INT(QUIET(unx_engine_reap(e, &ev, 1, 1000)), 1);
+        JOB_EVENT(ev, &before, 1);
+        JOB_LAST(e, &none, -EAGAIN);
+        give_back(e, STAND_GETS(e, &op, "hello"));
+        START(unx_engine_cancel(e, &op));
+        LAST(e, &op, -ECANCELED);
+        leave_pair(e, s);
+        leave_pair(e, other);
+    }
+}
+
 static const struct engine_case cases[] = {
     ENGINE_CASE(receives),
     ENGINE_CASE(sends),
@@ -374,6 +403,7 @@ static const struct engine_case cases[] = {
     ENGINE_CASE(a_failure_is_that_of_one),
     ENGINE_CASE(a_standing_receive_has_its_place),
     ENGINE_CASE(accepts),
+    ENGINE_CASE(nothing_overtakes_the_last),
 };
 
 int main(int argc, char **argv)

@@ -320,6 +320,34 @@ static void plain_bytes(struct unx_engine *e)
     }
 }
 
+/* By one byte, and with nothing else: one that fits is whole, the other is not handed out with more than its buffer. */
+static void a_byte_too_long(struct unx_engine *e)
+{
+    START(unx_engine_buffers(e, 4, 4));
+    for (unsigned i = 0; i < 8; i++) {
+        const int type = raw_types[i % 2 * 2];
+        const unsigned flags = (i & 2 ? UNX_PLAIN : 0) | (i & 4 ? UNX_PARTIAL : 0);
+        ROW("%s, flags %#x", raw_type_name(type), flags);
+        int s[2];
+        struct unx_op op = {0};
+        raw_pair(type, s);
+        START(unx_engine_recv(e, &op, s[0], NULL, UNX_STANDING | flags, -1));
+        raw_send(s[1], "fits", 4, NULL, 0);
+        raw_send(s[1], "not it", 5, NULL, 0);
+        raw_send(s[1], "next", 4, NULL, 0);
+        give_back(e, STAND_GETS(e, &op, "fits"));
+        struct unx_msg *const m = MORE(e, &op, flags & UNX_PARTIAL ? 1 : -EMSGSIZE).msg;
+        CHECK_INT(m->len, 4);
+        CHECK_INT(m->full_len, 5);
+        CHECK_INT(m->got, UNX_CUT_DATA);
+        CHECK_INT(m->iov[0].iov_len, 4);
+        CHECK_MEM(m->iov[0].iov_base, m->len, "not ", 4);
+        give_back(e, m);
+        give_back(e, STAND_GETS(e, &op, "next"));
+        stop(e, &op, s);
+    }
+}
+
 /* Started and cancelled all the time, with a few buffers, while messages come: none is lost, none comes twice. */
 static void cancelled_without_loss(struct unx_engine *e)
 {
@@ -375,6 +403,7 @@ static const struct engine_case cases[] = {
     ENGINE_CASE(descriptors_are_taken_or_closed),
     ENGINE_CASE(senders_are_told),
     ENGINE_CASE(what_is_too_long),
+    ENGINE_CASE(a_byte_too_long),
     ENGINE_CASE(a_full_table),
     ENGINE_CASE(empty_packets),
     ENGINE_CASE(the_end),

@@ -117,6 +117,35 @@ static int accepts(void)
     return w.allowed > 0 ? 0 : -EMFILE;
 }
 
+/* Then it is the turn of the next one. */
+static int cancels(void)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        ROW("cancel, engine %u", i);
+        if (!engine_there(flags[i])) {
+            continue;
+        }
+        raw_unlimit();
+        struct unx_op first = {0}, next = {0};
+        const int listener = unx_listen(SOCK_STREAM, UNX_NONBLOCK, &w.fresh, 5, 0600);
+        CHECK_INT(unx_engine_accept(w.e, &first, listener, 0, -1), 0);
+        CHECK_INT(unx_engine_accept(w.e, &next, listener, 0, -1), 0);
+        const int client = raw_connect(SOCK_STREAM, raw_path(raw_file("fresh")));
+        raw_limit(w.allowed);
+        CHECK_INT(result_of(QUIET(unx_engine_cancel(w.e, &first)), &first), -ECANCELED);
+        const int r = last(&next).result;
+        raw_unlimit();
+        CHECK(w.allowed > 0 ? r >= 0 : r == -EMFILE);
+        if (r >= 0) {
+            CHECK_INT(close(r), 0);
+        }
+        close(client);
+        leave(listener);
+        undo();
+    }
+    return w.allowed > 0 ? 0 : -EMFILE;
+}
+
 static int connects(void)
 {
     for (unsigned i = 0; i < 3; i++) {
@@ -244,6 +273,7 @@ const struct attempt engine_attempts[] = {
     {"unx_engine_fd, io_uring", nests_a_ring, 0},
     {"unx_engine_fd, epoll", nests_an_epoll, 1},
     {"unx_engine_accept", accepts, 1},
+    {"unx_engine_cancel", cancels, 1},
     {"unx_engine_reap, a standing accept", reaps, 1},
     {"unx_engine_connect", connects, 1},
     {"unx_engine_recv", receives, 1},

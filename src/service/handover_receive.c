@@ -38,6 +38,9 @@ static int read_state(int file, char *p, size_t n)
 {
     for (size_t done = 0; done < n;) {
         const ssize_t r = sys_pread(file, p + done, n - done, done);
+        if (r == -EINTR) {
+            continue;
+        }
         if (r <= 0) {
             return r < 0 ? (int)r : -EPROTO;
         }

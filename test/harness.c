@@ -85,7 +85,11 @@ int harness_repeats(void)
 
 unsigned harness_rounds(unsigned n)
 {
-    return harness_repeats() ? (unsigned)(strtoul(getenv("HARNESS_ROUNDS"), NULL, 10) * n / 100) : n;
+    if (!harness_repeats()) {
+        return n;
+    }
+    const unsigned fewer = (unsigned)(strtoul(getenv("HARNESS_ROUNDS"), NULL, 10) * n / 100);
+    return fewer > 0 ? fewer : 1;
 }
 
 /* One write(2) per line, so that lines of several processes do not mix. */

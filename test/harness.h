@@ -83,7 +83,7 @@ int harness_sanitized(void); /* by a sanitizer alone */
 
 /* Is each case repeated again and again by whoever runs this, who has set HARNESS_ROUNDS in the environment? */
 int harness_repeats(void);
-/* How often something is done by chance: n times; or HARNESS_ROUNDS percent of that. */
+/* How often something is done by chance: n times; or HARNESS_ROUNDS percent of that, and once at least. */
 unsigned harness_rounds(unsigned n);
 
 void harness_fail(const char *file, int line, const char *fmt, ...) __attribute__((noreturn, format(printf, 3, 4)));

@@ -236,7 +236,8 @@ static void gives_back_what_came_between(void)
     raw_pair(SOCK_SEQPACKET, go);
     const pid_t pid = harness_fork(racer, go);
     close(go[1]);
-    for (int round = 0; round < 2000; round++) {
+    const unsigned rounds = harness_rounds(2000);
+    for (unsigned round = 0; round < rounds; round++) {
         make_stale(SOCK_STREAM, path);
         CHECK(write(go[0], "m", 1) == 1 && read(go[0], &c, 1) == 1);
         CHECK_INT(write(go[0], "g", 1), 1);
@@ -252,7 +253,7 @@ static void gives_back_what_came_between(void)
         close_listener(l);
         unlink(path);
     }
-    NOTE("2000 rounds: %d times before the other, who was never displaced", opened);
+    NOTE("%u rounds: %d times before the other, who was never displaced", rounds, opened);
     close(go[0]);
     harness_wait(pid);
 }

@@ -21,7 +21,8 @@ static struct unx_listener *opened;
 
 /* ---- restarting under load ---- */
 
-enum { RESTARTS = 100, CLIENTS = 2 };
+#define RESTARTS harness_rounds(100)
+enum { CLIENTS = 2 };
 
 static struct load {
     atomic_int stop;
@@ -130,7 +131,7 @@ static unsigned restart_under_load(void (*run)(void *), bool overlapping, const 
     for (int i = 0; i < CLIENTS; i++) {
         clients[i] = harness_fork(client, NULL);
     }
-    for (int i = 0; i < RESTARTS; i++) {
+    for (unsigned i = RESTARTS; i > 0; i--) {
         raw_sleep(2);
         if (!overlapping) {
             end_server(old);
@@ -146,10 +147,10 @@ static unsigned restart_under_load(void (*run)(void *), bool overlapping, const 
         harness_wait(clients[i]);
     }
     end_server(old);
-    NOTE("%s: %d restarts, %u served, %u refused, %u found no file, %u thrown out", what, RESTARTS,
+    NOTE("%s: %u restarts, %u served, %u refused, %u found no file, %u thrown out", what, RESTARTS,
          atomic_load(&load->served), atomic_load(&load->refused), atomic_load(&load->missing),
          atomic_load(&load->reset));
-    CHECK(atomic_load(&load->served) > 100);
+    CHECK(atomic_load(&load->served) > RESTARTS);
     CHECK_INT(names_in(harness_dir()), run == server ? 0 : 1);
     unlink(load->path);
     const unsigned lost = atomic_load(&load->refused) + atomic_load(&load->missing) + atomic_load(&load->reset);
@@ -171,7 +172,7 @@ static void naive_restarts_under_load(void)
 
 /* ---- attacked while starting ---- */
 
-enum { STARTS = 3000 };
+#define STARTS harness_rounds(3000)
 
 static void attacker(void *arg)
 {
@@ -217,7 +218,7 @@ static unsigned start_under_attack(void (*start)(void), const char *what)
     snprintf(load->path, sizeof load->path, "%s", raw_file("sock"));
     pid_t pid[2] = {harness_fork(attacker, NULL), harness_fork(attacker, load)};
     const mode_t before = umask(0);
-    int starts = 0;
+    unsigned starts = 0;
     /* On a busy machine the attackers may not have had their turn yet. */
     while (starts < STARTS ||
            (starts < 100 * STARTS && atomic_load(&load->refused) + atomic_load(&load->served) == 0)) {
@@ -229,7 +230,7 @@ static unsigned start_under_attack(void (*start)(void), const char *what)
     harness_wait(pid[0]);
     harness_wait(pid[1]);
     const unsigned connected = atomic_load(&load->served);
-    NOTE("%s: another user connected %u times in %d starts, was refused %u times", what, connected, starts,
+    NOTE("%s: another user connected %u times in %u starts, was refused %u times", what, connected, starts,
          atomic_load(&load->refused));
     CHECK(atomic_load(&load->refused) + connected > 0);
     CHECK_INT(munmap(load, sizeof *load), 0);

@@ -96,7 +96,7 @@ static void check_stopped(struct stopping *s)
 
 static void under_signals(void)
 {
-    for (int round = 0; round < 5; round++) {
+    for (unsigned round = harness_rounds(5); round > 0; round--) {
         for (int i = 0; i < SITUATIONS; i++) {
             struct stopping s;
             prepare(&s, i);

@@ -37,7 +37,8 @@ static int open_safe(const char *path)
     return r < 0 ? r : unx_listener_fd(opened);
 }
 
-enum { STARTERS = 6, ROUNDS = 200 };
+enum { STARTERS = 6 };
+#define ROUNDS ((int)harness_rounds(200))
 
 static struct race {
     pthread_barrier_t at;

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unx/adapters/adapter.h>
 
 #define FOREVER 1000000u
 
@@ -229,11 +230,65 @@ static void nested(struct unx_engine *unused)
     }
 }
 
+/* ---- an adapter ---- */
+
+static int failure, got;
+
+static void take(void *arg, const struct unx_event *ev)
+{
+    struct waiting *w = arg;
+    if (ev->op == NULL) {
+        failure = ev->result;
+        return;
+    }
+    CHECK(ev->op == &w->jobs[w->n - 1].op);
+    CHECK_INT(ev->result, 1);
+    got++;
+}
+
+/* It calls again as long as a failure may pass, and says so when it does not. */
+static void adapter(struct unx_engine *unused)
+{
+    (void)unused;
+    need_ring();
+    const unsigned n = room();
+    static const unsigned times[] = {1, 2, 5, 20, 80, FOREVER};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        ROW("%u fail", times[i]);
+        static struct waiting w;
+        struct unx_engine *const e = engine_make(1);
+        struct unx_adapter a;
+        struct pollfd p = {.fd = unx_adapter_init(&a, e, take, &w), .events = POLLIN};
+        CHECK(p.fd >= 0);
+        failure = got = 0;
+        CHECK_INT(unx_adapter_ready(&a), 0);
+        failing = FOREVER;
+        while (w.n < n + 3) {
+            add(e, &w);
+        }
+        failing = times[i];
+        const int ready = unx_adapter_ready(&a);
+        CHECK_INT(ready, times[i] == FOREVER ? -EAGAIN : 0);
+        CHECK_INT(failure, ready);
+        failing = 0;
+        if (ready == 0) {
+            raw_send(w.s[w.n - 1][1], "x", 1, NULL, 0);
+            while (got == 0 && poll(&p, 1, harness_slow() ? 10000 : 2000) == 1) {
+                CHECK_INT(unx_adapter_ready(&a), 0);
+            }
+            CHECK_INT(got, 1);
+            CHECK_MEM(w.jobs[w.n - 1].data, 1, "x", 1);
+            w.n--;
+            leave_pair(e, w.s[w.n]);
+        }
+        unx_adapter_end(&a);
+        end_all(e, &w);
+        engine_used(e);
+    }
+}
+
 static const struct engine_case cases[] = {
-    ENGINE_CASE(polls),
-    ENGINE_CASE(ends),
-    ENGINE_CASE(closes),
-    ENGINE_CASE(nested),
+    ENGINE_CASE(polls), ENGINE_CASE(ends), ENGINE_CASE(closes), ENGINE_CASE(nested), ENGINE_CASE(adapter),
 };
 
 int main(int argc, char **argv)

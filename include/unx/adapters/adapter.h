@@ -12,10 +12,12 @@
  *    called no more, and engine and struct may be freed.
  *    Ending twice does nothing, nor does ending a struct that is zero.
  *  - An event with op NULL: the engine failed, `result` says why, and it is watched no more. End it.
+ *    -EAGAIN and -ENOMEM, which pass, are told after a hundred of them in a row.
  */
 #ifndef UNX_ADAPTERS_ADAPTER_H
 #define UNX_ADAPTERS_ADAPTER_H
 
+#include <errno.h>
 #include <unx/engine.h>
 
 struct unx_adapter {
@@ -42,6 +44,16 @@ static inline int unx_adapter_init(struct unx_adapter *a, struct unx_engine *e,
     return fd;
 }
 
+/* Nothing may wake the loop again after -EAGAIN or -ENOMEM: so they are not left for its next turn. */
+static inline int unx_adapter_reap_(struct unx_adapter *a)
+{
+    int r, tries = 100;
+    do
+        r = unx_engine_reap(a->engine, a->ev, 32, 0);
+    while ((r == -EAGAIN || r == -ENOMEM) && --tries > 0);
+    return r;
+}
+
 static inline void unx_adapter_next_(struct unx_adapter *a)
 {
     const struct unx_event ev = a->ev[a->next++];
@@ -56,7 +68,7 @@ static inline int unx_adapter_ready(struct unx_adapter *a)
     while (r > 0 && left > 0) {
         if (a->next == a->taken) {
             a->next = 0;
-            a->taken = r = unx_engine_reap(a->engine, a->ev, 32, 0);
+            a->taken = r = unx_adapter_reap_(a);
             if (r < 0) {
                 const struct unx_event failed = {NULL, NULL, r, 0};
                 a->ev[0] = failed;

@@ -103,9 +103,9 @@ static void close_later(void *arg)
 static void barrier_of_a_manager_that_ends(void)
 {
     int fd = manager("n");
+    const int64_t start = raw_now();
     const pid_t pid = harness_fork(close_later, &fd);
     close(fd);
-    const int64_t start = raw_now();
     CHECK_INT(QUIET(unx_notify_barrier(UNX_UNSET, 5000)), 1);
     raw_took(start, 100);
     CHECK(!getenv("NOTIFY_SOCKET"));

@@ -178,11 +178,13 @@ static int take(int fd, struct taking *t, unsigned flags, bool *reset)
 {
     ssize_t r = take_some(fd, t, 0);
     if (r == -EINTR && (flags & UNX_INTR) == 0) {
-        r = io_resume(fd, POLLIN, UNX_RECV, sys_now(), take_some, t);
+        r = io_resume(fd, POLLIN, UNX_RECV, (t->how & MSG_DONTWAIT) != 0 ? -1 : sys_now(), take_some, t);
     }
     if (r == -ECONNRESET) {
         /* What is still queued comes first. */
-        r = take_some(fd, t, MSG_DONTWAIT);
+        do {
+            r = take_some(fd, t, MSG_DONTWAIT);
+        } while (r == -EINTR);
         *reset = true;
         if (r < 0) {
             r = -ECONNRESET;

@@ -9,8 +9,8 @@
 /* One attempt of a call. `how` is 0, or MSG_DONTWAIT. */
 typedef ssize_t io_attempt(int fd, void *arg, int how);
 
-/* Goes on after the first -EINTR of a call that began at `since`: as the socket's own timeout has it (`which`:
- * UNX_RECV, UNX_SEND). */
+/* Goes on after the first -EINTR of a call that began at `since`: as the socket's own timeout has it, for receiving or
+ * sending (`which`: UNX_RECV, UNX_SEND). That is for those who wait; since -1: the call does not. */
 ssize_t io_resume(int fd, int events, unsigned which, int64_t since, io_attempt *again, void *arg);
 
 /* Attempts without waiting, until it is done or `deadline` (sys_now(), -1: never) has passed: then -EAGAIN. */

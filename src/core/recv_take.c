@@ -57,7 +57,7 @@ ssize_t recv_take_on(int fd, struct receiving *t, int how, unsigned flags, ssize
     }
     if (r == -EINTR && (flags & UNX_INTR) == 0) {
         struct resumed again = {.t = t, .how = how};
-        r = io_resume(fd, POLLIN, UNX_RECV, sys_now(), take_again, &again);
+        r = io_resume(fd, POLLIN, UNX_RECV, (flags & UNX_DONTWAIT) != 0 ? -1 : sys_now(), take_again, &again);
     }
     if (r == -EAGAIN && end_polled(fd)) {
         /* Either something came meanwhile, or this is a datagram socket whose own side was shut down: it waits for

@@ -166,7 +166,10 @@ static __attribute__((noinline)) ssize_t send_rich(int fd, const struct unx_msg 
     if (n == 0) {
         n = send_once(fd, &s, 0);
     }
-    return n != -EINTR || (flags & UNX_INTR) != 0 ? n : io_resume(fd, POLLOUT, UNX_SEND, sys_now(), send_once, &s);
+    if (n == -EINTR && (flags & UNX_INTR) == 0) {
+        n = io_resume(fd, POLLOUT, UNX_SEND, (flags & UNX_DONTWAIT) != 0 ? -1 : sys_now(), send_once, &s);
+    }
+    return n;
 }
 
 /* Data with descriptors, and nothing to ask the socket first. */

@@ -44,7 +44,7 @@ static bool connecting(const struct plan *p, int listener)
     return false;
 }
 
-static bool polls(const struct plan *p, int slot, unsigned event)
+bool plan_polls(const struct plan *p, int slot, unsigned event)
 {
     for (unsigned i = 0; i < p->model->nlive; i++) {
         const struct step *s = p->model->live[i]->s;
@@ -93,7 +93,7 @@ static bool legal_send(const struct plan *p, const struct step *s)
 {
     const int peer = p->slots[s->slot].peer;
     const bool waits = plan_out(p, s->slot, DIR_OUT) > 0;
-    if (p->slots[s->slot].server || polls(p, s->slot, POLLOUT) || (step_is_short(s) && !waits)) {
+    if (p->slots[s->slot].server || plan_polls(p, s->slot, POLLOUT) || (step_is_short(s) && !waits)) {
         return false;
     }
     if ((s->addr && (peer < 0 || !p->slots[peer].server)) || (waits && hopeless(p, s))) {
@@ -117,7 +117,7 @@ static bool ends(const struct plan *p, int slot)
 
 static bool legal_recv(const struct plan *p, const struct step *s)
 {
-    if (polls(p, s->slot, POLLIN) && (s->timeout != 0 || s->kind != STEP_RECV)) {
+    if (plan_polls(p, s->slot, POLLIN) && (s->timeout != 0 || s->kind != STEP_RECV)) {
         return false;
     }
     if (s->kind == STEP_STAND) {
@@ -175,7 +175,7 @@ static bool legal_shut(const struct plan *p, const struct step *s)
     if (p->slots[s->slot].listener) {
         return s->want == SHUT_RD && !connecting(p, s->slot) && queued(p, s->slot) == 0;
     }
-    if (polls(p, s->slot, POLLOUT) || (peer >= 0 && polls(p, peer, POLLOUT))) {
+    if (plan_polls(p, s->slot, POLLOUT) || (peer >= 0 && plan_polls(p, peer, POLLOUT))) {
         return false;
     }
     return (s->want == SHUT_RD || plan_out(p, s->slot, DIR_OUT) == 0) &&
@@ -195,7 +195,7 @@ static bool legal_close(const struct plan *p, const struct step *s)
     if (peer < 0 || p->slots[peer].server) {
         return true;
     }
-    if (polls(p, peer, POLLOUT)) {
+    if (plan_polls(p, peer, POLLOUT)) {
         return false;
     }
     return plan_out(p, peer, DIR_OUT) == 0 || (plan_out(p, peer, DIR_IN) == 0 && plan_out(p, peer, DIR_POLL) == 0 &&

@@ -45,8 +45,9 @@ static bool simple(const struct plan *p, const struct step *s)
     if (s->kind == STEP_RECV) {
         return true;
     }
-    return s->size <= 192 && s->nfds < 4 && plan_out(p, s->slot, DIR_OUT) == 0 && p->slots[s->slot].sndbuf >= 20000 &&
-           !plan_quiet(p, s->slot, POLLOUT);
+    /* Who polls the peer sees the message, unless it is received before. */
+    return !plan_polls(p, peer, POLLIN) && s->size <= 192 && s->nfds < 4 && plan_out(p, s->slot, DIR_OUT) == 0 &&
+           p->slots[s->slot].sndbuf >= 20000 && !plan_quiet(p, s->slot, POLLOUT);
 }
 
 /* An operation that can only wait may be cancelled, or closed over, before anybody has seen it. */

@@ -173,6 +173,7 @@ void plan_end_batch(struct plan *p);
 void plan_apply(struct plan *p, struct step *s);                       /* the model does it, too; says its group */
 unsigned plan_out(const struct plan *p, int slot, enum direction dir); /* operations that are out */
 bool plan_quiet(const struct plan *p, int slot, int events);           /* poll(2) says nothing */
+bool plan_polls(const struct plan *p, int slot, unsigned event);       /* an operation waits for it */
 bool plan_senders_wait(const struct plan *p, int slot);                /* for room to send to slot */
 
 /* ---- engine_random.c, engine_write.c ---- */

@@ -319,6 +319,9 @@ static void explanations(void)
     CHECK(unx_explain(INT_MIN) != NULL && unx_explain(INT_MAX) != NULL);
     CHECK(strcmp(unx_explain(-EPERM), strerror(EPERM)) != 0);
     CHECK(strcmp(unx_explain(-ENOBUFS), strerror(ENOBUFS)) != 0);
+    /* The end of an operation is not told as the news of a hand-over, nor its use as that of a listener. */
+    CHECK(strstr(unx_explain(-ECANCELED), "cancelled") != NULL);
+    CHECK(strstr(unx_explain(-EBUSY), "operation") != NULL);
     CHECK(unx_version() != NULL && strlen(unx_version()) >= 5);
 }
 

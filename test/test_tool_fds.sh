@@ -35,6 +35,15 @@ fd_number()
     stopped 0
 }
 
+# One that the shell has closed is not open, whatever is at its number since.
+fd_closed()
+{
+    for fd in 0 1 2; do
+        # shellcheck disable=SC2016
+        expects 2 sh -c 'eval "exec $3>&-"; exec "$1" send "$2" --data x --fd "$3"' sh "$unx" $name $fd
+    done
+}
+
 fd_253()
 {
     echo secret >file

@@ -5,9 +5,13 @@
  * Promises: it reads nothing from the descriptor and changes nothing about it: the other end has the same open file. A
  * path is what the kernel says now; it may be gone or another file's by the time somebody reads the line.
  *
+ * One of 0, 1 and 2 that was closed is the exception: it is opened the wrong way round, so that nothing else gets its
+ * number, and using it is an error, as it would have been.
+ *
  * The kernel names what has no file: "/memfd:name (deleted)", "anon_inode:[eventfd]", "pipe:[ino]", "mnt:[ino]".
  */
 #include "tool.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -192,4 +196,22 @@ void fd_json(int fd, struct text *t)
     }
     json_string(t, "access", access_of(fd));
     text_puts(t, "}");
+}
+
+/* ---- standard ones ---- */
+
+static bool was_closed[3];
+
+void standard_open(void)
+{
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
+            was_closed[fd] = open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) == fd;
+        }
+    }
+}
+
+bool standard_closed(int fd)
+{
+    return fd >= 0 && fd <= 2 && was_closed[fd];
 }

@@ -29,7 +29,7 @@ static int lend_one(const char *what)
     }
     errno = 0;
     const long n = strtol(what, NULL, 10);
-    if (errno || n > INT_MAX || fcntl((int)n, F_GETFD) < 0) {
+    if (errno || n > INT_MAX || fcntl((int)n, F_GETFD) < 0 || standard_closed((int)n)) {
         report_fail(STATUS_USAGE,
                     "--fd %s: not an open descriptor; open it in the shell (%s<FILE), or write ./%s for a file", what,
                     what, what);

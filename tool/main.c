@@ -7,8 +7,6 @@
  * write(2) and not by a signal, so that socket files are removed.
  */
 #include "tool.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,19 +72,9 @@ static int no_verb(const char *what, const char *why)
     return STATUS_USAGE;
 }
 
-/* A closed one is opened the wrong way round: using it is an error, as it would have been. */
-static void open_standard(void)
-{
-    for (int fd = 0; fd <= 2; fd++) {
-        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
-            open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
-        }
-    }
-}
-
 int main(int argc, char **argv)
 {
-    open_standard();
+    standard_open();
     run_keep_private();
     signal(SIGPIPE, SIG_IGN);
     const char *name = argc > 1 ? argv[1] : NULL;

@@ -210,6 +210,9 @@ void who_free(struct who *w);
 const char *fd_kind(int fd);
 void fd_text(int fd, struct text *t);
 void fd_json(int fd, struct text *t);
+/* Opens those of 0, 1 and 2 that are closed, as nobody can use them. Is this one of these? */
+void standard_open(void);
+bool standard_closed(int fd);
 
 /* ---- message.c: receiving and showing ---- */
 

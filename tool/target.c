@@ -60,8 +60,10 @@ static void refuse(const char *text, int err)
     } else if (err == -EOPNOTSUPP) {
         report_fail(STATUS_USAGE, "%s: this system has no abstract names; write /path or ./path", text);
     } else {
-        report_fail(STATUS_USAGE, "%s: a bad escape; \\xHH, \\\\, \\n, \\r, \\t (and in @names \\0) stand for bytes",
-                    text);
+        report_fail(
+            STATUS_USAGE,
+            "%s: a bad escape, or a NUL in a path; \\xHH, \\\\, \\n, \\r, \\t (and in @names \\0) stand for bytes",
+            text);
     }
 }
 

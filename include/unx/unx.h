@@ -20,6 +20,7 @@
  *    cost a sixth of a message): give descriptors from elsewhere to unx_adopt() first.
  *  - timeout_ms is in milliseconds: 0 does not wait (-EAGAIN), -1 waits without limit, n waits so long (-ETIMEDOUT), by
  *    the monotonic clock.
+ *  - The language is C11 or C++11.
  *  - type is SOCK_SEQPACKET, SOCK_STREAM or SOCK_DGRAM, else -EINVAL; -EOPNOTSUPP where this system lacks it.
  */
 #ifndef UNX_UNX_H

@@ -142,7 +142,7 @@ static void polls(struct unx_engine *unused)
 }
 
 /* A standing receive of packets is ended, or has ended by its deadline. */
-static void ends(struct unx_engine *unused)
+static void missed_ends(struct unx_engine *unused)
 {
     (void)unused;
     need_ring();
@@ -247,7 +247,7 @@ static void take(void *arg, const struct unx_event *ev)
 }
 
 /* It calls again as long as a failure may pass, and says so when it does not. */
-static void adapter(struct unx_engine *unused)
+static void missed_in_an_adapter(struct unx_engine *unused)
 {
     (void)unused;
     need_ring();
@@ -288,7 +288,8 @@ static void adapter(struct unx_engine *unused)
 }
 
 static const struct engine_case cases[] = {
-    ENGINE_CASE(polls), ENGINE_CASE(ends), ENGINE_CASE(closes), ENGINE_CASE(nested), ENGINE_CASE(adapter),
+    ENGINE_CASE(polls),  ENGINE_CASE(missed_ends),          ENGINE_CASE(closes),
+    ENGINE_CASE(nested), ENGINE_CASE(missed_in_an_adapter),
 };
 
 int main(int argc, char **argv)

@@ -8,8 +8,8 @@ set -eu
 build="gcc libc6-dev meson ninja-build pkg-config util-linux liburing-dev"
 test="$build g++ clang libclang-rt-14-dev socat python3 procps iproute2 strace systemd"
 test="$test zsh libseccomp-dev valgrind libuv1-dev libglib2.0-dev libsystemd-dev libevent-dev libev-dev"
-# For udev and systemd-coredump see scripts/interop.sh.
-interop="$test perl-base netcat-openbsd s6 tmux dbus-daemon"
+# Programs that the tests talk to. For udev and systemd-coredump see scripts/interop.sh.
+test="$test perl-base netcat-openbsd s6 tmux dbus-daemon"
 soak="$build gnuplot-nox"
 cross_compile="$build clang python3 librust-libc-dev"
 # No gcc-multilib, which cannot be installed beside these: i686 has a compiler of its own.
@@ -31,9 +31,8 @@ fuzz) wanted=$fuzz ;;
 soak) wanted=$soak ;;
 cross) wanted=$cross ;;
 cross-compile) wanted=$cross_compile ;;
-test) wanted=$test ;;
+test | interop) wanted=$test ;;
 lint) wanted=$lint ;;
-interop) wanted=$interop ;;
 *)
     echo "usage: scripts/setup.sh build|test|lint|bench|soak|interop|fuzz|cross-compile|cross" >&2
     exit 2

@@ -30,6 +30,13 @@ static size_t number(void)
     return (size_t)(harness_case() - table);
 }
 
+void engine_need_threads(void)
+{
+    if (engine_flag() == UNX_ENGINE_URING) {
+        raw_need_no_valgrind("who waits in io_uring_enter(2) stops all threads and signals");
+    }
+}
+
 unsigned engine_flag(void)
 {
     return backends[number() / engine_ncases].flag;

@@ -31,6 +31,9 @@ int engine_main(int argc, char **argv, const struct engine_case *cases, size_t n
 unsigned engine_flag(void);
 const char *engine_name(void);
 
+/* Skips the case under valgrind, where nothing else of a process runs while it waits in io_uring_enter(2). */
+void engine_need_threads(void);
+
 /* Another engine on the same backend. */
 struct unx_engine *engine_make(unsigned depth);
 

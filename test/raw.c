@@ -326,6 +326,13 @@ bool raw_under_valgrind(void)
     return preloaded != NULL && strstr(preloaded, "vgpreload") != NULL;
 }
 
+void raw_need_no_valgrind(const char *why)
+{
+    if (raw_under_valgrind()) {
+        SKIP("valgrind: %s", why);
+    }
+}
+
 bool raw_lacks(const char *fault)
 {
     const char *faults = getenv("HARNESS_LACKS");
@@ -382,7 +389,8 @@ void raw_signals_start(void)
     raw_signals = 0;
     struct sigevent e = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
     CHECK(timer_create(CLOCK_MONOTONIC, &e, &raw_timer) == 0);
-    const struct itimerspec every = {{0, 1000000}, {0, 1000000}};
+    const long ns = raw_under_valgrind() ? 20000000 : 1000000;
+    const struct itimerspec every = {{0, ns}, {0, ns}};
     CHECK(timer_settime(raw_timer, 0, &every, NULL) == 0);
 }
 

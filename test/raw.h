@@ -106,8 +106,9 @@ void raw_sleep(unsigned ms);
 /* Bytes that the allocator has given out; 0: this C library does not say. */
 size_t raw_allocated(void);
 
-/* Does valgrind run this program? Its stacks are others, and a 1 kHz signal leaves it no time for large buffers. */
+/* Does valgrind run this program? Its stacks are others, and a 1 kHz signal leaves it no time: there come fewer. */
 bool raw_under_valgrind(void);
+void raw_need_no_valgrind(const char *why); /* skips the case there */
 
 /* Was this fault of an emulator found, by name in HARNESS_LACKS of the environment? See cross/linux/emulator.c. */
 bool raw_lacks(const char *fault);

@@ -138,6 +138,7 @@ static void wait_unlocked(pid_t pid)
 /* Many children of a program whose other threads mostly hold the locks of malloc(3) and of the environment. */
 static void children_of_threads(void (*child)(void *), void *arg, int n)
 {
+    raw_need_no_valgrind("a child has locks of its own, which other threads held");
     pthread_t threads[2];
     churning = 1;
     for (int i = 0; i < 2; i++)

@@ -226,6 +226,7 @@ static void *wakes_later(void *arg)
 /* Waking ends the wait, and what was sent may come with it, or later. */
 static void woken(struct unx_engine *e)
 {
+    engine_need_threads();
     int s[2];
     raw_pair(SOCK_SEQPACKET, s);
     pthread_t t;

@@ -199,7 +199,7 @@ static void standing_ones(struct unx_engine *e)
         int s[2];
         raw_pair(SOCK_SEQPACKET, s);
         struct loan *l = lend();
-        START(unx_engine_recv(e, &l->job.op, s[0], NULL, UNX_STANDING, end == LATE ? 20 : -1));
+        START(unx_engine_recv(e, &l->job.op, s[0], NULL, UNX_STANDING, end == LATE ? (harness_slow() ? 500 : 20) : -1));
         raw_send(s[1], "x", 1, NULL, 0);
         struct unx_msg *const m = STAND_GETS(e, &l->job.op, "x");
         QUIET_FOR(e, 3);

@@ -348,7 +348,8 @@ static void spinning(struct unx_engine *e)
         JOB_GETS(e, &in, "x");
         const int64_t used = engine_cpu() - cpu;
         NOTE("spin %d: %lld us of the processor in 150 ms", spin, (long long)used);
-        CHECK(spin ? used > (harness_slow() ? 1000 : 10000) : used < (harness_sanitized() ? 30000 : 5000));
+        CHECK(spin ? used > (harness_slow() ? 1000 : 10000)
+                   : used < (harness_sanitized() || raw_under_valgrind() ? 60000 : 5000));
         harness_wait(child);
         const int64_t start = raw_now();
         QUIET_FOR(e, 30);

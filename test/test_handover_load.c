@@ -155,6 +155,7 @@ static void stop_server(const pid_t *clients, unsigned n)
 
 static void twenty_upgrades(void)
 {
+    raw_need_no_valgrind("clients do not get their turn beside servers");
     raw_need_call(SYS_memfd_create, "memfd_create");
     static const enum mode modes[] = {GOOD, DIES_BEFORE, GOOD, DIES_AFTER,   OLD_KILLED, REFUSES,
                                       GOOD, HAS_NO_ROOM, GOOD, HANGS_BEFORE, GOOD,       HANGS_AFTER};
@@ -207,6 +208,7 @@ static int has_ended(pid_t pid)
 /* The counter-examples: each has to lose a request, or refuse somebody, sooner or later. */
 static void naive(enum mode mode)
 {
+    raw_need_no_valgrind("clients do not get their turn beside servers");
     struct client clients[2] = {{.id = 0, .requests = SERVER_REQUESTS * 8 / 10, .window = WINDOW},
                                 {.id = 1, .requests = SERVER_REQUESTS * 2 / 10, .window = 1, .per_conn = 5}};
     pid_t pids[2];

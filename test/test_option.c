@@ -305,9 +305,7 @@ static void no_copy_below_a_limit_of_three(void)
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &tight), 0);
     const int copy = QUIET(unx_dup(fd));
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
-    if (raw_under_valgrind()) {
-        SKIP("limits of open descriptors are not heard of here");
-    }
+    raw_need_no_valgrind("limits of open descriptors are not heard of");
     CHECK_INT(copy, -EMFILE);
     close(fd);
 }

@@ -228,9 +228,7 @@ static void reset_behind_nothing(void)
 /* Half a second of it: of 500 signals some come at the wrong moment. */
 static void hammer(struct race *r, unsigned n, int want)
 {
-    if (raw_under_valgrind()) {
-        SKIP("valgrind interrupts what the kernel does not");
-    }
+    raw_need_no_valgrind("it interrupts what the kernel does not");
     raw_signals_start();
     const int64_t start = raw_now();
     while (raw_now() - start < 500) {

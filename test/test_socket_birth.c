@@ -238,8 +238,7 @@ static void no_program_inherits_what_is_accepted(void)
 
 static void naive_close_on_exec_in_two_steps(void)
 {
-    if (raw_under_valgrind())
-        SKIP("threads of valgrind do not come between two calls");
+    raw_need_no_valgrind("threads do not come between two calls");
     check_exec_race(naive_make_and_close);
 }
 

@@ -119,18 +119,14 @@ static void pieces_by_timeout(void)
 
 static void pieces_by_signals(void)
 {
-    if (raw_under_valgrind()) {
-        SKIP("valgrind is too slow for it");
-    }
+    raw_need_no_valgrind("it is too slow for it");
     send_in_pieces(0, 4096, -1, 1);
 }
 
 static void pieces_interrupted(void)
 {
     int s[2];
-    if (raw_under_valgrind()) {
-        SKIP("valgrind is too slow for it");
-    }
+    raw_need_no_valgrind("it is too slow for it");
     raw_pair(SOCK_STREAM, s);
     static char data[LARGE];
     const struct iovec out = {data, sizeof data};

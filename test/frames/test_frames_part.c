@@ -26,6 +26,9 @@ static void *read_slowly(void *arg)
     while (have < r->n) {
         struct raw_got g;
         raw_recv(r->fd, r->p + have, r->n - have < 50000 ? r->n - have : 50000, 0, &g);
+        if (g.result == -EINTR) {
+            continue; /* the signal was for the sender */
+        }
         CHECK(g.result > 0);
         have += (size_t)g.result;
         r->nfds += g.nfds;

@@ -34,8 +34,9 @@ SYSTEMS = {name: name.rstrip("0123456789")
 QUICK = ["conformance", "message_fds", "message_cred", "message_errors", "parts", "batch", "long_path"]
 # Much like others.
 NOT_QUICK = ["freebsd14", "dragonfly"]
-# Programs that look at the shared library, at the harness itself, or at programs of Linux, or that measure.
-WITHOUT = ["harness", "public", "addr_socat", "systemd", "engine_many", "handover_load"]
+# Programs that look at the shared library, at the harness itself, at Linux's files of src/sys or at its programs,
+# or that measure.
+WITHOUT = ["harness", "public", "addr_socat", "sys_fails", "systemd", "engine_many", "handover_load"]
 # Where an abstract name is a means, and not what is tested, another name will do (any_name.c).
 ANY_NAME = ["engine_world", "test_activation_start", "test_bad_flags", "test_bad_input", "test_bad_message",
             "test_batch", "test_datagram", "test_engine_datagram", "test_fds_buffers",

@@ -242,9 +242,29 @@ static void nothing_is_known_at_first(void)
     }
 }
 
+/* ---- a name that stays ---- */
+
+/* A file system that renames nothing without replacing, and removes nothing at first. */
+static int stays(void *arg, int number)
+{
+    unsigned *removals = arg;
+    return number == SYS_renameat2 ? -ENOSYS : number == SYS_unlinkat && (*removals)++ == 0 ? -EIO : 0;
+}
+
+/* Two names lead to the new socket by then, and it goes with both. */
+static void second_name_that_stays(void)
+{
+    static const int numbers[] = {SYS_renameat2, SYS_unlinkat};
+    unsigned removals = 0;
+    CHECK_INT(between(numbers, 2, open_stale, stays, &removals), -EIO);
+    CHECK(removals > 1);
+    CHECK_INT(names_in(harness_dir()), 0);
+}
+
 static const struct test_case cases[] = {
     CASE(owner_of_a_swapped_file),   CASE(mode_of_a_swapped_file), CASE(foreign_file_keeps_its_name),
     CASE(foreign_file_gets_no_name), CASE(nothing_is_known),       CASE(nothing_is_known_at_first),
+    CASE(second_name_that_stays),
 };
 
 int main(int argc, char **argv)

@@ -50,7 +50,11 @@ int sys_rename_new(int dirfd, const char *from, const char *to)
 {
     /* A second name does not replace. */
     const int linked = QUIET(linkat(dirfd, from, dirfd, to, 0));
-    return linked < 0 ? linked : sys_unlink(dirfd, from);
+    const int removed = linked < 0 ? linked : sys_unlink(dirfd, from);
+    if (linked == 0 && removed < 0) {
+        (void)sys_unlink(dirfd, to);
+    }
+    return removed;
 }
 
 int sys_swap(int dirfd, const char *a, const char *b)

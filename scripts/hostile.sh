@@ -28,7 +28,7 @@ told()
 
 echo "For each server, by attack: round trips in microseconds (median unattacked, median attacked, slowest attacked) of what it serves,"
 echo "of packets | stream | notification | new connection; its memory in KiB and its descriptors (before, most, after); attempts."
-for server in ${SERVERS:-nonblocking threads io_uring epoll poll unx_io_uring unx_epoll unx_stream unx_dgram unx_recv own_poll own_poll_stream echo}; do
+for server in ${SERVERS:-nonblocking few threads io_uring epoll poll unx_io_uring unx_epoll unx_stream unx_dgram unx_recv own_poll own_poll_stream echo}; do
     echo "== $server"
     told "$server" "$build/test/hostile/hostile" "$server"
 done

@@ -18,6 +18,7 @@ enum {
     OWN_PIDS = 0x80,           /* in a pid namespace of its own */
     KNOWS_US = 0x100,          /* against our own server alone */
     HOLDS_UP = 0x800,          /* nothing helps a server that has no thread to close things in */
+    LENDS = 0x1000,            /* it is about descriptors that arrive */
     SPEAKS = 0x200,            /* whole messages arrive, so that any server can say who has sent them */
 };
 

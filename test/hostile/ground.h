@@ -70,6 +70,7 @@ struct ground {
     char seq[100], stream[100], notify[100]; /* paths; "": it has none */
     bool echo;                               /* it sends back what it gets; else it replies with a struct reply */
     bool one_at_a_time;                      /* it serves one connection after the other */
+    bool few;                                /* it has room for few descriptors */
     pid_t server;
     uid_t uid; /* of the attacker, and its gid */
     int64_t until;

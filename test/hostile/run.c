@@ -42,7 +42,7 @@ const char *run_why_not(const struct target *t, const struct attack *a)
     if (t->strangers_only && geteuid() != 0) {
         return "not root";
     }
-    if (!t->ours && (a->flags & HOLDS_UP) != 0) {
+    if ((!t->ours || t->few) && (a->flags & HOLDS_UP) != 0) {
         return "who closes what it gets in its one thread waits for as long as the sender likes";
     }
     if (!t->ours && (a->flags & KNOWS_US) != 0) {
@@ -95,7 +95,8 @@ static void wait_ready(struct play *p)
 static void start(struct play *p, const struct target *t)
 {
     p->t = t;
-    p->g = (struct ground){.shared = ground_share(), .echo = !t->ours, .one_at_a_time = t->one_at_a_time};
+    p->g =
+        (struct ground){.shared = ground_share(), .echo = !t->ours, .one_at_a_time = t->one_at_a_time, .few = t->few};
     const char *dir = harness_dir();
     if (t->can & NEEDS_SEQ) {
         snprintf(p->g.seq, sizeof p->g.seq, "%s/seq", dir);

@@ -21,6 +21,7 @@ struct target {
     long kept_memory;    /* and afterwards */
     bool says_who;       /* it prints "pid N, uid N" of each message */
     bool one_at_a_time;  /* it serves one connection after the other */
+    bool few;            /* it has room for few descriptors, and leaves closing the others to the library */
     bool strangers_only; /* it admits its own user alone, who can hold it up; others cannot */
 };
 

@@ -280,7 +280,8 @@ bool server_notification(struct server *s, unsigned flags)
     struct unx_cred who = {0};
     struct unx_notification n;
     const struct iovec room = {text, sizeof text};
-    struct unx_msg m = {.iov = &room, .niov = 1, .fds = fds, .nfds = LARGEST, .cred = &who};
+    const unsigned nfds = s->ground->few ? FDS_MAX : LARGEST;
+    struct unx_msg m = {.iov = &room, .niov = 1, .fds = fds, .nfds = nfds, .cred = &who};
     const int r = unx_notify_recv(s->notify, &m, &n, flags | UNX_BARRIER);
     if (r == -EAGAIN || r == 0) {
         return false;

@@ -9,7 +9,8 @@
  *  - who has not sent a whole message in PATIENCE_MS is sent away, and so is who does not read the replies;
  *  - whatever breaks a rule is written down with its pid and uid, and the connection ends;
  *  - its table of descriptors has room for all that may come at one time: 253 for each message that is looked at,
- *    however few it wants, because the kernel puts them all into the table first;
+ *    however few it wants, because the kernel puts them all into the table first; and in its messages, but for the
+ *    server with few, which shows what the library closes;
  *  - what was received, and connections in which something may be left, are closed by a thread that has nothing else to
  *    do, so that their last close is that of a child which ends: only that never lingers.
  */

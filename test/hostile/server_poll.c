@@ -2,7 +2,7 @@
 /*
  * The server with one thread, poll(2) and calls that do not wait (server.h). Each round takes one message of each
  * connection that has some, so that nobody can talk others down. It has room for all descriptors that a message can
- * have, and closes none of them itself, nor lets the library.
+ * have, and closes none of them itself, nor lets the library; or for few, and then the library closes the rest.
  *
  * What surprised us: poll(2) of more entries than RLIMIT_NOFILE fails, also if most of them are -1.
  */
@@ -41,7 +41,7 @@ static unsigned serve_packet(struct server *s, struct conn *c)
     struct unx_cred cred;
     struct reply r;
     const struct iovec room = {buf, ROOM};
-    struct unx_msg m = {.iov = &room, .niov = 1, .fds = fds, .nfds = LARGEST, .cred = &cred};
+    struct unx_msg m = {.iov = &room, .niov = 1, .fds = fds, .nfds = s->ground->few ? FDS_MAX : LARGEST, .cred = &cred};
     const int got = unx_recv(c->fd, &m, UNX_DONTWAIT);
     if (got == -EAGAIN) {
         return 0;

@@ -82,6 +82,8 @@ int attack_send(int fd, const void *p, size_t n);
 int attack_request(int fd, int type, size_t n);
 /* The peer is gone, as far as this end knows. */
 bool attack_over(int fd);
+/* To be tried once more: for the first time in any case, because who is refused at once would not have attacked. */
+bool attack_again(const struct ground *g, int fd, unsigned tried);
 void attack_pause_us(unsigned us);
 
 #endif

@@ -51,6 +51,11 @@ bool attack_over(int fd)
     return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
+bool attack_again(const struct ground *g, int fd, unsigned tried)
+{
+    return fd >= 0 && ground_on(g) && (tried == 0 || !attack_over(fd));
+}
+
 void attack_pause_us(unsigned us)
 {
     usleep(us);
@@ -160,7 +165,7 @@ void empty_flood(struct ground *g)
     char reply[64];
     while (ground_on(g)) {
         const int s = attack_connect(g->seq, SOCK_SEQPACKET);
-        while (s >= 0 && ground_on(g) && !attack_over(s)) {
+        for (unsigned i = 0; attack_again(g, s, i); i++) {
             attack_send(s, "", 0);
             recv(s, reply, sizeof reply, MSG_DONTWAIT);
             atomic_fetch_add(&g->shared->tries, 1);
@@ -180,7 +185,7 @@ static void packets_of(struct ground *g, size_t size)
         if (setsockopt(s, SOL_SOCKET, SO_SNDBUFFORCE, &most, sizeof most) != 0) {
             setsockopt(s, SOL_SOCKET, SO_SNDBUF, &most, sizeof most);
         }
-        while (s >= 0 && ground_on(g) && !attack_over(s)) {
+        for (unsigned i = 0; attack_again(g, s, i); i++) {
             if (attack_send(s, data, size) < 0) {
                 attack_pause_us(100);
             }
@@ -208,7 +213,7 @@ void out_of_band(struct ground *g)
     char reply[64];
     while (ground_on(g)) {
         const int s = attack_connect(g->stream, SOCK_STREAM);
-        for (int i = 0; s >= 0 && i < 200 && ground_on(g) && !attack_over(s); i++) {
+        for (unsigned i = 0; i < 200 && attack_again(g, s, i); i++) {
             send(s, "!", 1, MSG_OOB | MSG_DONTWAIT | MSG_NOSIGNAL);
             attack_request(s, SOCK_STREAM, 100);
             send(s, "!", 1, MSG_OOB | MSG_DONTWAIT | MSG_NOSIGNAL);

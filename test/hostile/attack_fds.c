@@ -10,6 +10,7 @@
 #include "../raw.h"
 #include "attack.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -37,11 +38,11 @@ void fd_flood(struct ground *g)
     same_fd(fds, fd);
     while (ground_on(g)) {
         const int s = attack_connect(g->seq, SOCK_SEQPACKET);
-        while (s >= 0 && ground_on(g) && !attack_over(s)) {
-            if (raw_try_send(s, "12345678", 8, fds, RAW_MAX_FDS, MSG_DONTWAIT) < 0) {
+        for (unsigned i = 0; attack_again(g, s, i); i++) {
+            const ssize_t r = raw_try_send(s, "12345678", 8, fds, RAW_MAX_FDS, MSG_DONTWAIT);
+            atomic_fetch_add(&g->shared->tries, r != -EAGAIN);
+            if (r < 0) {
                 attack_pause_us(100);
-            } else {
-                atomic_fetch_add(&g->shared->tries, 1);
             }
         }
         close(s);
@@ -56,7 +57,7 @@ void fd_flood_unasked(struct ground *g)
     same_fd(fds, fd);
     while (ground_on(g)) {
         const int s = attack_connect(g->stream, SOCK_STREAM);
-        while (s >= 0 && ground_on(g) && !attack_over(s)) {
+        for (unsigned i = 0; attack_again(g, s, i); i++) {
             const ssize_t r = raw_try_send(s, "12345678", 8, fds, RAW_MAX_FDS, MSG_DONTWAIT);
             atomic_fetch_add(&g->shared->tries, 1);
             if (r == -EPERM) {
@@ -297,7 +298,8 @@ void strange_fds(struct ground *g)
         const int s = attack_connect(g->seq, SOCK_SEQPACKET);
         struct epoll_event e = {.events = EPOLLIN};
         epoll_ctl(kinds[0], EPOLL_CTL_ADD, s, &e);
-        if (kinds[i % n] >= 0 && raw_try_send(s, "12345678", 8, &kinds[i % n], 1, MSG_DONTWAIT) > 0) {
+        if (kinds[i % n] >= 0 && s >= 0) {
+            raw_try_send(s, "12345678", 8, &kinds[i % n], 1, MSG_DONTWAIT);
             atomic_fetch_add(&g->shared->tries, 1);
         }
         for (int j = 0; s >= 0 && j < 20 && ground_on(g) && !attack_over(s); j++) {
@@ -361,7 +363,7 @@ void control_garbage(struct ground *g)
     raw_pipe(p);
     for (unsigned round = 0; ground_on(g);) {
         const int s = attack_connect(g->seq, SOCK_SEQPACKET);
-        for (int i = 0; s >= 0 && i < 100 && ground_on(g) && !attack_over(s); i++, round++) {
+        for (unsigned i = 0; i < 100 && attack_again(g, s, i); i++, round++) {
             char reply[64];
             garble(control, &len, round, p[1]);
             send_control(s, control, len);

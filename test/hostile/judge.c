@@ -53,6 +53,12 @@ bool play_wrote_all(const struct play *p, const struct attack *a)
     return (!us || wrote(p, a, geteuid())) && (!other || wrote(p, a, OTHER)) && fooled;
 }
 
+bool play_tried(const struct play *p, const struct attack *a)
+{
+    /* With pids of its own it counts who was not fooled instead, which play_wrote_all() looks at. */
+    return (a->flags & OWN_PIDS) != 0 || atomic_load(&p->g.shared->tries) > 0;
+}
+
 static void judge_trips(const struct play *p, bool full)
 {
     static const char *const names[TRIPS] = {"packets", "stream", "notification", "new connection"};
@@ -88,6 +94,9 @@ void play_judge(const struct play *p, const struct attack *a)
     const bool full = a != NULL && (a->flags & FULL_TABLE) != 0;
     print_row(p, a == NULL ? "all_at_once" : a->name);
     play_check_client(p);
+    if (a != NULL && !play_tried(p, a)) {
+        harness_fail(__FILE__, __LINE__, "nobody has attacked it");
+    }
     judge_trips(p, full);
     if (full && p->times_full == 0) {
         harness_fail(__FILE__, __LINE__, "its table of descriptors was never full");

@@ -29,6 +29,9 @@ void play_check_client(const struct play *p);
 /* What the server wrote down of this attack names everybody who has part in it. */
 bool play_wrote_all(const struct play *p, const struct attack *a);
 
+/* Somebody has attacked: one who is refused before he does it proves nothing. */
+bool play_tried(const struct play *p, const struct attack *a);
+
 /* Prints the figures, and fails if they are not as they have to be. a: NULL, if it was all of them. */
 void play_judge(const struct play *p, const struct attack *a);
 

@@ -2,8 +2,8 @@
 /*
  * Plays an attack on a server with a well-behaved client beside it (run.h).
  *
- * It goes on until the server has written down who it was, or five seconds more; then the server has to be what it was
- * before, and to end when it is told to. Whether all went well is judged in judge.c.
+ * It goes on until it was tried and the server has written down who it was, or five seconds more; then the server has
+ * to be what it was before, and to end when it is told to. Whether all went well is judged in judge.c.
  */
 #include "../harness.h"
 #include "../raw.h"
@@ -209,7 +209,7 @@ static void attend(struct play *p, const struct attack *a, unsigned ms)
     int most = 0;
     for (unsigned i = 0; i < p->nattackers;) {
         int status;
-        if (raw_now() >= enough && (a == NULL || play_wrote_all(p, a))) {
+        if (raw_now() >= enough && (a == NULL || (play_tried(p, a) && play_wrote_all(p, a)))) {
             atomic_store(&p->g.shared->stop_attack, 1);
         }
         const int n = descriptors_of(p->server);

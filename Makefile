@@ -21,7 +21,7 @@ help:
 	@echo "make hostile  every known attack on servers, with a good client beside: SECONDS=2 for each"
 	@echo "make conditions   all tests on older kernels, under a signal each millisecond, stopped and continued; CONDITIONS=..."
 	@echo "make old-kernels  the first of these alone; make sanitize: all tests under TSan, MSan and valgrind"
-	@echo "make torture  every test again with one system call failing: a sample (EACH=4 CASE_SECONDS=15); EACH=0: every place and error; PROGRAMS=..."
+	@echo "make torture  every test again with one system call failing: a sample (EACH=4 CASE_SECONDS=15); EACH=0: every place and error; PROGRAMS=... (tool: the command)"
 	@echo "make systems  all tests on the files of macOS, the BSDs and illumos, over a fake of their calls: SYSTEM=..."
 	@echo "make lint     layers, symbols, headers, manual pages, formatting, sizes"
 	@echo "make bench    the library beside the raw system calls"

@@ -43,13 +43,18 @@ void place_remove(const struct place *p)
     }
 }
 
-bool directory_holds_still(int dir)
+int directory_holds_still(int dir)
 {
     struct sys_file d;
     struct unx_cred self;
     const int r = sys_file_of(dir, &d);
+    if (r < 0) {
+        return r;
+    }
     sys_own_cred(&self, true);
-    return r == 0 && (d.uid == self.uid || d.uid == 0) && ((d.mode & 022) == 0 || (d.mode & 01000) != 0);
+    const bool still = (d.uid == self.uid || d.uid == 0) && ((d.mode & 022) == 0 || (d.mode & 01000) != 0);
+    /* Otherwise a name may lead to another file by now, and changing that one would be worse than failing. */
+    return still ? 0 : -EPERM;
 }
 
 /* The umask has taken bits from a file that is ours and that nobody can use yet: gives them back. */
@@ -60,11 +65,10 @@ static int widen(const struct place *p, mode_t mode)
     if (dir < 0) {
         return dir;
     }
-    const bool still = directory_holds_still(dir);
+    const int r = directory_holds_still(dir);
     sys_close(dir);
-    if (!still) {
-        /* The name may lead to another file by now, and widening that one would be worse than failing. */
-        return -EPERM;
+    if (r < 0) {
+        return r;
     }
     const struct sys_file is = {.dev = p->dev, .ino = p->ino};
     return sys_set_mode_of(p->dirfd, p->name, &is, mode);

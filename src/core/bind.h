@@ -25,8 +25,8 @@ int place_in(struct place *p, int dir, const char *name);
 /* Binds fd there; mode as unx_bind() has it. After an error there is no file that was not before. */
 int place_bind(int fd, struct place *p, mode_t mode);
 
-/* Whether nobody else can rename what is ours in an open directory. */
-bool directory_holds_still(int dir);
+/* 0 if nobody else can rename what is ours in an open directory; -EPERM if somebody can. */
+int directory_holds_still(int dir);
 
 /* Opens the directory of a path, for naming only; *name is the last component, inside path. */
 int path_parent(int dirfd, const char *path, const char **name);

@@ -178,13 +178,13 @@ int claim_bind(const struct claim *c, const struct claim_wish *w, char name[CLAI
     const struct unx_listener_options *o = w->options;
     const mode_t mode = o->mode == 0 ? 0600 : o->mode;
     const bool given = o->owner != (uid_t)-1 || o->group != (gid_t)-1;
-    int r = -EADDRINUSE;
     struct place p;
-    if (given && mode == UNX_MODE_UMASK && !directory_holds_still(c->dir)) {
-        /* Which file is ours is told by its name,
-         * and nothing but a mode of our own would show that it is another one. */
-        return -EPERM;
+    /* Which file is ours is told by its name, and nothing but a mode of our own would show that it is another one. */
+    int r = given && mode == UNX_MODE_UMASK ? directory_holds_still(c->dir) : 0;
+    if (r < 0) {
+        return r;
     }
+    r = -EADDRINUSE;
     for (unsigned i = 0; i < 8 && r == -EADDRINUSE; i++) {
         struct sys_file left;
         r = place_beside(&p, c, w, i / 2, name);

@@ -106,11 +106,13 @@ static int may_take(int there, unsigned flags)
     return there;
 }
 
-/* Whether our new socket still has the name that it was made with: not everybody asks for our lock. */
-static bool beside(const struct claim *c, const char *new, const struct sys_file *own)
+/* Whether our new socket still has the name that it was made with: not everybody asks for our lock. 1, 0, or why that
+ * cannot be told. */
+static int beside(const struct claim *c, const char *new, const struct sys_file *own)
 {
     struct sys_file f;
-    return sys_file_at(c->dir, new, &f) == 0 && same(&f, own);
+    const int r = sys_file_at(c->dir, new, &f);
+    return r == 0 ? same(&f, own) : r == -ENOENT ? 0 : r;
 }
 
 /* One attempt to put our own file, called `new`, in the place of what was seen: -EAGAIN
@@ -118,14 +120,15 @@ static bool beside(const struct claim *c, const char *new, const struct sys_file
 static int move_once(const struct claim *c, const char *new, const struct sys_file *own, int there,
                      const struct sys_file *seen)
 {
-    if (!beside(c, new, own)) {
-        return -EADDRINUSE;
+    int r = beside(c, new, own);
+    if (r <= 0) {
+        return r < 0 ? r : -EADDRINUSE;
     }
     if (there == CLAIM_FREE) {
-        const int r = sys_rename_new(c->dir, new, c->name);
+        r = sys_rename_new(c->dir, new, c->name);
         return r == -EEXIST ? -EAGAIN : r;
     }
-    int r = sys_swap(c->dir, new, c->name);
+    r = sys_swap(c->dir, new, c->name);
     if (r == -EOPNOTSUPP) {
         r = sys_rename(c->dir, new, c->name);
         return r == -EPERM || r == -EACCES ? -EADDRINUSE : r;
@@ -171,7 +174,7 @@ static int take_locked(struct claim *c, const struct claim_wish *w)
         r = there < 0 ? there : move_once(c, new, &own, there, &seen);
     }
     if (r < 0) {
-        if (beside(c, new, &own)) {
+        if (beside(c, new, &own) > 0) {
             sys_unlink(c->dir, new);
         }
         return r == -EAGAIN ? -EADDRINUSE : r;

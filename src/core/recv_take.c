@@ -79,9 +79,9 @@ ssize_t recv_take_on(int fd, struct receiving *t, int how, unsigned flags, ssize
         }
     }
     if (r == -EINVAL) {
-        /* What a stream says that was never connected. */
+        /* What a stream says that was never connected; a datagram socket needs no peer. */
         struct unx_addr peer;
-        if (sys_peer_addr(fd, &peer) == -ENOTCONN && sys_listening(fd) == 0) {
+        if (sys_type(fd) == SOCK_STREAM && sys_peer_addr(fd, &peer) == -ENOTCONN && sys_listening(fd) == 0) {
             r = -ENOTCONN;
         }
     }

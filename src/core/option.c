@@ -117,7 +117,7 @@ int unx_max_packet(int fd)
  * than what a privileged process gave this one before. */
 static int possible_buffer(int type, int bytes)
 {
-    const int fd = sys_socket(type, false);
+    const int fd = type < 0 ? type : sys_socket(type, false);
     int r = fd < 0 ? fd : sys_set_send_buffer(fd, bytes);
     if (r == 0) {
         r = sys_send_buffer(fd);

@@ -17,7 +17,12 @@
  * 1, or the error that it stays. */
 static int go_on(int sock, int error, int events)
 {
-    return error == -EAGAIN && sys_get_nonblock(sock) == 1 && unx_wait(sock, events, -1) > 0 ? 1 : error;
+    const int nonblock = error == -EAGAIN ? sys_get_nonblock(sock) : 0;
+    if (nonblock != 1) {
+        return nonblock < 0 ? nonblock : error;
+    }
+    const int r = unx_wait(sock, events, -1);
+    return r < 0 ? r : 1;
 }
 
 /* Sends n bytes, all of them, and with the first one these descriptors. */

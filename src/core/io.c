@@ -51,11 +51,14 @@ ssize_t io_until(int fd, int events, int64_t deadline, io_attempt *again, void *
 ssize_t io_resume(int fd, int events, unsigned which, int64_t since, io_attempt *again, void *arg)
 {
     int64_t timeout = -1;
-    const int r = since < 0 ? 0 : sys_get_timeout(fd, which, &timeout);
+    int r = since < 0 ? 0 : sys_get_timeout(fd, which, &timeout);
+    if (r == 0 && timeout >= 0) {
+        r = sys_get_nonblock(fd);
+    }
     if (r < 0) {
         return r;
     }
-    if (timeout >= 0 && sys_get_nonblock(fd) == 0) {
+    if (timeout >= 0 && r == 0) {
         return io_until(fd, events, since + timeout, again, arg);
     }
     for (;;) {

@@ -86,7 +86,8 @@ int unx_engine_new(struct unx_engine **e, unsigned depth, unsigned flags)
         return -EINVAL;
     }
     int r = -EOPNOTSUPP;
-    for (size_t i = 0; i < sizeof all / sizeof *all && r == -EOPNOTSUPP; i++) {
+    /* One that takes more memory than there is may be followed by one that takes less. */
+    for (size_t i = 0; i < sizeof all / sizeof *all && (r == -EOPNOTSUPP || r == -ENOMEM); i++) {
         if (flags == 0 || flags == all[i].flag) {
             r = open_with(e, all[i].backend, depth == 0 ? 256 : depth);
         }

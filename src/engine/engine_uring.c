@@ -97,7 +97,7 @@ static int open_uring(struct unx_engine *e)
             sys_close(u->epoll);
         }
         sys_free(u);
-        return r == -EMFILE || r == -ENFILE ? r : -EOPNOTSUPP;
+        return r == -EMFILE || r == -ENFILE || r == -ENOMEM ? r : -EOPNOTSUPP;
     }
     u->like = (struct msghdr){.msg_namelen = BUFFER_NAME, .msg_controllen = RECV_CONTROL_MAX};
     e->own = u;

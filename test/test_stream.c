@@ -321,6 +321,48 @@ static void out_of_band(void)
     close(p[0]);
 }
 
+/* Reads a large request, and answers with how much that was and the sum of its bytes by their places. */
+static void answers(void *arg)
+{
+    static unsigned char part[65536];
+    const int fd = *(int *)arg;
+    uint32_t is[2] = {0, 0};
+    while (is[0] < LARGE) {
+        struct raw_got g;
+        raw_recv(fd, part, sizeof part, 0, &g);
+        CHECK(g.result > 0);
+        for (ssize_t i = 0; i < g.result; i++) {
+            is[1] += part[i] * ++is[0];
+        }
+    }
+    raw_send(fd, is, sizeof is, NULL, 0);
+}
+
+/* A request of more than the buffer goes in parts, and all of them have to go before the reply. */
+static void a_large_request(void)
+{
+    int s[2];
+    uint32_t sum = 0, is[2];
+    unsigned char *large = malloc(LARGE);
+    for (uint32_t i = 0; i < LARGE; i++) {
+        large[i] = (unsigned char)(i * 7 + (i >> 9));
+        sum += large[i] * (i + 1);
+    }
+    raw_pair(SOCK_STREAM, s);
+    const pid_t child = harness_fork(answers, &s[1]);
+    const struct iovec out[2] = {{large, 1000}, {large + 1000, LARGE - 1000}}, in = {is, sizeof is};
+    struct unx_msg req = message(out, 2), rep = message(&in, 1);
+    CHECK_INT(unx_call(s[0], &req, &rep, 10000), 1);
+    CHECK_INT(req.len, LARGE);
+    CHECK_INT(req.error, 0);
+    CHECK_INT(rep.len, sizeof is);
+    CHECK(is[0] == LARGE && is[1] == sum);
+    harness_wait(child);
+    free(large);
+    close(s[0]);
+    close(s[1]);
+}
+
 static const struct test_case cases[] = {
     {"pieces_nonblocking", pieces_nonblocking, 0, 60},
     {"pieces_of_a_tiny_buffer", pieces_of_a_tiny_buffer, 0, 60},
@@ -333,6 +375,7 @@ static const struct test_case cases[] = {
     CASE(nothing_cannot_be_sent),
     CASE(where_descriptors_arrive),
     CASE(out_of_band),
+    CASE(a_large_request),
 };
 
 int main(int argc, char **argv)

@@ -187,6 +187,12 @@ void check_called(struct frame *f, int r, const struct unx_msg *req, const struc
     check_half(f, rep, 1);
     if (r > 0)
         hand_message(f, rep);
+    /* A request goes whole, or its error says why not: after a short send, too. */
+    size_t whole = 0;
+    for (size_t i = 0; r > 0 && i < req->niov; i++)
+        whole += req->iov[i].iov_len;
+    if (r > 0 && req->error == 0 && req->skip + req->len != whole)
+        fault("%s: %d, and %zu of the %zu bytes of the request went", name(f), r, req->len, whole - req->skip);
     tell_message(req);
     tell_message(rep);
     if (f->injected)

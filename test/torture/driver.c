@@ -133,8 +133,7 @@ static int repeat(const char *name, const char *spec)
             torture_one(name, &p, error_of(error), 20000);
             if (torture_sum.faults == 0)
                 printf("%s\nno fault; injected: %lu; %s returned %d%s\n", torture_text(), torture_sum.injected,
-                       public_names[world->function], world->result,
-                       was_swallowed(error_of(error)) ? ", and nobody was told" : "");
+                       public_names[world->function], world->result, was_swallowed() ? ", and nobody was told" : "");
             return torture_sum.faults > 0;
         }
     }

@@ -47,7 +47,7 @@ struct failure *torture_choose(const struct point *points, unsigned n, unsigned 
 /* ---- told.c ---- */
 enum { SAME, OTHER, WAITED };
 bool told_prepare(void);
-bool was_swallowed(int error);
+bool was_swallowed(void);
 void swallowed_note(const char *name, const struct point *p, int error, int function, bool more, unsigned outcome);
 void swallowed_tell(void);
 

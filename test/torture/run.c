@@ -182,14 +182,14 @@ void torture_one(const char *name, const struct point *p, int error, unsigned ms
         confirm(name, p, error, ms);
         return;
     }
-    if (!was_swallowed(error))
+    if (!was_swallowed())
         return;
     const int function = world->function;
     const bool more = world->result > 0;
     /* What goes by time may fail for its own reasons. */
     unsigned least = what;
     for (int i = 0; i < 3 && least != SAME && torture_asked.point == NULL; i++)
-        if (!once(name, p, error, ms, &hangs) && was_swallowed(error) && outcome(hangs) == SAME)
+        if (!once(name, p, error, ms, &hangs) && was_swallowed() && outcome(hangs) == SAME)
             least = SAME;
     swallowed_note(name, p, error, function, more, least);
 }

@@ -46,7 +46,8 @@ void tell_result(int r)
         return;
     /* Where a ring takes no request, there is no memory for it. */
     const bool memory = world->error == NONE || strncmp(fake_calls[world->at.call].name, "io_uring_", 9) == 0;
-    if (r == -world->error || (memory && r == -ENOMEM))
+    /* What is no errno value is a negative one there, and would be a number of bytes here. */
+    if (r < 0 && (r == -world->error || (memory && r == -ENOMEM)))
         tell_any();
 }
 
@@ -59,9 +60,9 @@ void tell_message(const struct unx_msg *m)
         tell_result(-ECONNRESET);
 }
 
-bool was_swallowed(int error)
+bool was_swallowed(void)
 {
-    return error != SHORT && atomic_load(&world->injected) && atomic_load(&world->inside) == 0 && world->result >= 0 &&
+    return atomic_load(&world->injected) && atomic_load(&world->inside) == 0 && world->result >= 0 &&
            !atomic_load(&world->told);
 }
 

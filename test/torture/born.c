@@ -51,7 +51,7 @@ struct frame *frame_enter(int function, const void *from)
     now->function = function;
     now->from = from;
     now->injected = now->foreign = now->looked = false;
-    now->nbirths = 0;
+    now->nbirths = now->nnoted = 0;
     now->errno_before = errno;
     return now;
 }
@@ -78,6 +78,8 @@ void frame_returned(struct frame *f, int r)
     if (errno != f->errno_before)
         fault("%s: errno was %d, is %d", name, f->errno_before, errno);
     atomic_fetch_add(&world->nchecked, 1);
+    for (unsigned i = 0; i < f->nnoted; i++)
+        world->trace[f->noted[i]].result = r;
     if (f->injected) {
         world->function = f->function;
         world->result = r;

@@ -48,6 +48,7 @@ struct failure *torture_choose(const struct point *points, unsigned n, unsigned 
 enum { SAME, OTHER, WAITED };
 bool told_prepare(void);
 bool was_swallowed(void);
+bool was_renamed(const struct point *p, int error); /* another error came out, and not the one that comes anyway */
 void swallowed_note(const char *name, const struct point *p, int error, int function, bool more, unsigned outcome);
 void swallowed_tell(void);
 

@@ -110,6 +110,8 @@ int inject(int call, const void *site)
         const unsigned i = atomic_fetch_add(&world->ntrace, 1);
         if (i < TRACE_MAX)
             world->trace[i] = here;
+        if (i < TRACE_MAX && f->nnoted < NOTED)
+            f->noted[f->nnoted++] = i;
         return GO;
     }
     if (call != world->at.call || here.rank != world->at.rank || here.nth != world->at.nth)

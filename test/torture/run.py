@@ -5,10 +5,10 @@
 usage: run.py [--jobs N] [--log FILE] [--summary] [--case NAME] [--must-see TEXT] PROGRAM|FOLDER... [-- OPTIONS of each program]
 
 Prints every fault with the line that repeats it alone, how many failures were injected, what is not in it, and why. Exits with 1
-if there was a fault that known.txt does not list, a failure that nobody was told of and that swallowed.txt does not allow, or a
-case that fails as it is and that clean.txt does not list. --summary: faults that differ in numbers alone once, with how
-often they came. --must-see TEXT: exits with 0 only if one of the faults says so: for a run in which the system lies
-(TORTURE_LIE)."""
+if there was a fault that known.txt does not list, a failure that nobody was told of and that swallowed.txt does not allow, one
+that was told by another error than its own and that renamed.txt does not allow, or a case that fails as it is and that clean.txt
+does not list. --summary: faults that differ in numbers alone once, with how often they came. --must-see TEXT: exits with 0 only
+if one of the faults says so: for a run in which the system lies (TORTURE_LIE)."""
 import argparse
 import collections
 import concurrent.futures
@@ -67,6 +67,7 @@ class Judge:
         self.options = options
         self.known, self.unclean = table("known.txt", 3), table("clean.txt", 2)
         self.swallowed = table("swallowed.txt", 3)
+        self.renamed, self.others, self.needed = table("renamed.txt", 2), {}, set()
         self.sums, self.kinds, self.used = collections.Counter(), collections.Counter(), collections.Counter()
         self.first, self.silent = {}, {}
         self.seen = False
@@ -100,6 +101,16 @@ class Judge:
         key = (call, error, function, outcome)
         self.silent.setdefault(key, [0, f"{os.path.relpath(program)} {case} {spec}"])[0] += int(count)
 
+    def other_error(self, program, line):
+        call, error, function, result, spec, case = line.split()[1:]
+        self.sums["renamed"] += 1
+        what = f"{call} {error} {function} {result}"
+        for row in self.renamed:
+            if row[0].fullmatch(what) or row[0].fullmatch(f"{what} {case}"):
+                self.needed.add(row[-1])
+                return
+        self.others.setdefault((call, error, function, result), [0, f"{os.path.relpath(program)} {case} {spec}"])[0] += 1
+
     def clean(self, line):
         listed = any(row[0].fullmatch(" ".join(line.split()[1:3]).rstrip(":")) for row in self.unclean)
         self.sums["unlisted"] += not listed
@@ -117,6 +128,8 @@ class Judge:
                 self.clean(line)
             elif line.startswith("SWALLOWED "):
                 self.nobody_told(program, line)
+            elif line.startswith("RENAMED "):
+                self.other_error(program, line)
             elif line.startswith("UNSTEADY "):
                 print(line + "\n" + "\n".join(lines[i + 1:i + 2]), flush=True)
             elif line.startswith("FAULT "):
@@ -134,14 +147,21 @@ class Judge:
         for (call, error, function, outcome), (count, repeat) in sorted(self.silent.items()):
             print(f"SWALLOWED {call} {error} in {function}: {count} times, and the test then: {outcome}; swallowed.txt does not "
                   f"allow it\n  repeat: {repeat}")
+        for (call, error, function, result), (count, repeat) in sorted(self.others.items()):
+            print(f"OTHER ERROR {call} {error} came out of {function} as {result}: {count} times; renamed.txt does not allow it\n"
+                  f"  repeat: {repeat}")
         print(f"{s['injected']} failures injected into {s['calls']} calls of {s['cases']} cases of {programs} programs; the test went "
               f"on to its end {s['passed']} times, noticed {s['failed']} times, waited in vain {s['waited']} times; "
               f"{s['checked']} results of public functions were looked at")
         print(f"the caller was not told of {s['swallowed']} failures, {sum(c for c, _ in self.silent.values())} of them "
-              "without a reason in swallowed.txt")
+              f"without a reason in swallowed.txt; of {s['renamed']} by another error, "
+              f"{sum(c for c, _ in self.others.values())} of them without one in renamed.txt")
         for row in self.swallowed if whole else []:
             if not self.used[row[-1]]:
                 print(f"swallowed.txt:{row[-1]}: was not needed")
+        for row in self.renamed if whole else []:
+            if row[-1] not in self.needed:
+                print(f"renamed.txt:{row[-1]}: was not needed")
         print(f"left out: {s['left_out']} failures of calls from the same place as others, {s['late']} for their time or by the "
               f"sample, {s['cut']} calls beyond what can be noted; {s['slow']} cases for their time, {s['skipped']} that skip, "
               f"{s['must_fail']} that have to fail; {s['clean']} that fail as they are, {s['unlisted']} of them unexpectedly")
@@ -171,7 +191,7 @@ def main():
     if options.must_see:
         print(f"the fault that must be seen, \"{options.must_see}\", was {'' if judge.seen else 'not '}seen")
         return 0 if judge.seen and not broken else 1
-    return 1 if judge.sums["faults"] or judge.sums["unlisted"] or judge.silent or broken else 0
+    return 1 if judge.sums["faults"] or judge.sums["unlisted"] or judge.silent or judge.others or broken else 0
 
 
 sys.exit(main())

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Whether the caller was told that something failed: by a negative result, by the error of a message, or by an event.
- * What was not told has been swallowed: then swallowed.txt has to say why that is right, or it is a fault.
+ * What was not told has been swallowed: then swallowed.txt has to say why that is right, or it is a fault. So has
+ * renamed.txt where a call returns an error that is neither the one that came nor the one it returns without a failure.
  *
  * Promises: with a failure that was swallowed, the rest of the test is the judge of whether what was promised has
  * happened. "same": it went on to its end as if nothing had been; "other": it noticed; "waited": it waited in vain.
@@ -64,6 +65,12 @@ bool was_swallowed(void)
 {
     return atomic_load(&world->injected) && atomic_load(&world->inside) == 0 && world->result >= 0 &&
            !atomic_load(&world->told);
+}
+
+bool was_renamed(const struct point *p, int error)
+{
+    return error > 0 && atomic_load(&world->injected) && atomic_load(&world->inside) == 0 && world->result < 0 &&
+           world->result != -error && world->result != p->result;
 }
 
 void swallowed_note(const char *name, const struct point *p, int error, int function, bool more, unsigned outcome)

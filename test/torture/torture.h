@@ -45,6 +45,7 @@ struct point {
     uint16_t function;    /* the public function that it was for */
     uint32_t stack;       /* who called whom, down to the case: a hash */
     uintptr_t site, from; /* where in the library, and where in the test */
+    int result;           /* what the public function returned, without a failure */
 };
 #define TRACE_MAX (1u << 21)
 
@@ -86,6 +87,7 @@ void fake_leave(void);
 
 /* ---- born.c: a public call that is under way in this thread ---- */
 #define BIRTHS 8192
+#define NOTED 65536
 struct birth {
     int fd, call;
 };
@@ -97,6 +99,7 @@ struct frame {
     int errno_before;
     struct birth births[BIRTHS];
     unsigned nbirths;
+    unsigned noted[NOTED], nnoted; /* its calls, in the trace */
     int foreign_fd;
     unsigned processes;
     struct unx_msg before[2];

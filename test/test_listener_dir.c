@@ -6,10 +6,15 @@
 #include "deep.h"
 #include "listener.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 static const struct unx_listener_options usual = UNX_LISTENER_OPTIONS;
 
@@ -69,6 +74,29 @@ static void waits_for_the_lock_within_bounds(void)
     close(fd);
     close_listener(open_at(SOCK_SEQPACKET, 0, path));
     CHECK_INT(names_in(harness_dir()), 0);
+}
+
+/* Where nothing can be locked, neither the directory nor a file in it, nobody has the lock. The file stays, because
+ * somebody may have locked it before: here it was left by such a one. */
+static void nothing_can_be_locked(void)
+{
+    static const struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_flock, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOLCK),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {sizeof code / sizeof *code, (struct sock_filter *)code};
+    struct unx_listener *before = open_at(SOCK_SEQPACKET, 0, raw_file("before")), *l;
+    close(lock_path(raw_file("sock.unx-lock"), O_RDWR | O_CREAT));
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+        close_listener(before);
+        SKIP("no filter of system calls here");
+    }
+    CHECK_INT(open_within(&l, 0, raw_file("sock"), 0), -ENOLCK);
+    CHECK(!exists(raw_file("sock")));
+    CHECK_INT(unx_listener_close(before), -ENOLCK);
+    CHECK(exists(raw_file("before")));
 }
 
 /* A listener keeps no lock: neither for others, nor through a child that was forked meanwhile. */
@@ -300,10 +328,31 @@ static void failures_leave_nothing(void)
     }
 }
 
+/* What it may not remove any more stays, and that is told. */
+static void in_locked_up(void *path)
+{
+    raw_become_nobody();
+    struct unx_listener *l = open_at(SOCK_STREAM, 0, path);
+    CHECK_INT(chmod(harness_dir(), 0555), 0);
+    CHECK_INT(unx_listener_close(l), -EACCES);
+    CHECK(exists(path));
+    CHECK_INT(chmod(harness_dir(), 0700), 0);
+}
+
+static void a_file_that_cannot_be_removed(void)
+{
+    char path[100];
+    snprintf(path, sizeof path, "%s", raw_file("sock"));
+    CHECK(geteuid() != 0 || chown(harness_dir(), 65534, 65534) == 0);
+    harness_wait(harness_fork(in_locked_up, path));
+    CHECK_INT(unlink(path), 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
         CASE(waits_for_the_lock_within_bounds),
+        CASE(nothing_can_be_locked),
         CASE(keeps_no_lock),
         CASE(directory_that_cannot_be_read),
         CASE(one_at_a_time_by_lock_file),
@@ -312,6 +361,7 @@ int main(int argc, char **argv)
         CASE(paths_without_proc),
         CASE(relative_path),
         CASE(failures_leave_nothing),
+        CASE(a_file_that_cannot_be_removed),
     };
     return harness_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -57,6 +57,20 @@ seen()
     done
 }
 
+# lines FILE PATTERN COUNT: so many lines like this are in the file, now or within 10 seconds.
+lines()
+{
+    tries=0
+    until [ "$(grep -c -e "$2" "$1")" = "$3" ]; do
+        tries=$((tries + 1))
+        if [ "$tries" -gt $((200 * patience)) ]; then
+            echo "# $1 has no $3 lines like: $2"
+            return 1
+        fi
+        sleep 0.05
+    done
+}
+
 # equal WHAT GOT WANTED
 equal()
 {
@@ -86,6 +100,18 @@ client()
 descriptors()
 {
     find "/proc/$server/fd" -mindepth 1 2>/dev/null | wc -l
+}
+
+# closed_all WANTED: as many descriptors of the server are open, now or within 10 seconds: that a client has ended
+# does not mean that the server has seen it.
+closed_all()
+{
+    tries=0
+    while [ "$(descriptors)" != "$1" ] && [ "$tries" -lt $((200 * patience)) ]; do
+        tries=$((tries + 1))
+        sleep 0.05
+    done
+    equal 'descriptors of the server' "$(descriptors)" "$1"
 }
 
 # An id as libunx tells it: 65534 is the number for ids that the kernel cannot say here.

@@ -25,7 +25,7 @@ echo_answers()
     for text in hello '' 'two  words' 'grüße'; do
         equal answer "$(client echo ask "$here-echo" "$text")" "$text" || return 1
     done
-    equal 'descriptors of the server' "$(descriptors)" "$before"
+    closed_all "$before"
 }
 
 echo_path()
@@ -98,7 +98,7 @@ credentials_three()
         return 1
     fi
     equal 'process there while it waits' "$(grep -c '^opener: still there$' "$dir/server")" 2 || return 1
-    equal 'descriptors of the server' "$(descriptors)" "$before"
+    closed_all "$before"
 }
 
 privsep_asks()
@@ -166,12 +166,8 @@ poll_packets()
     done
     equal 'empty answer' "$(client echo ask "$here-poll" '')" '' || return 1
     seen "$dir/server" ': an empty packet, which is not the end$' || return 1
-    tries=0
-    while [ "$(grep -c ': the end$' "$dir/server")" != 9 ] && [ "$tries" -lt 200 ]; do
-        tries=$((tries + 1))
-        sleep 0.05
-    done
-    equal 'descriptors of the server' "$(descriptors)" "$before"
+    lines "$dir/server" ': the end$' 9 || return 1
+    closed_all "$before"
 }
 
 # A client that does not read its answers, and one that sends nothing, hold up nobody else.
@@ -237,20 +233,6 @@ serving()
     sed -n 's/^serving: pid \([0-9]*\),.*/\1/p' "$dir/server" | tail -n 1
 }
 
-# lines FILE PATTERN COUNT: so many lines like this are in the file, now or within 10 seconds.
-lines()
-{
-    tries=0
-    until [ "$(grep -c -e "$2" "$1")" = "$3" ]; do
-        tries=$((tries + 1))
-        if [ "$tries" -gt 200 ]; then
-            echo "# $1 has no $3 lines like: $2"
-            return 1
-        fi
-        sleep 0.05
-    done
-}
-
 # Sends requests to a server that is upgraded meanwhile; then its file is replaced by one that fails, and it serves on.
 upgrade_under_load()
 {
@@ -284,8 +266,7 @@ upgrade_under_load()
     kill -HUP "$server"
     seen "$dir/server.err" '^upgrade: hand over: ' || return 1
     equal 'the next answer' "$(client upgrade ask "$dir/upgrade.sock" 1)" '1 answers, the last one: 1 30001' || return 1
-    sleep 0.1 # until the server has seen that its client is gone
-    equal 'descriptors of the last server' "$(descriptors)" "$before"
+    closed_all "$before"
 }
 
 # A daemon's life: started twice, killed, started again, replaced under load, ended.
@@ -297,7 +278,7 @@ listener_life()
     equal 'mode of the file' "$(stat -c %a "$dir/sock")" 660 || return 1
     exits 1 client listener "$dir/sock" || return 1
     grep -q "^listener: $dir/sock: the name is taken" "$dir/err" || return 1
-    equal 'descriptors of the server' "$(descriptors)" "$before" || return 1
+    closed_all "$before" || return 1
     kill -KILL "$server"
     wait "$server" 2>/dev/null
     start listener "$dir/sock" || return 1

@@ -58,7 +58,7 @@ chat_hears()
     seen "$dir/alice" "^carol ($me) has left\$" || return 1
     exec 3>&- 4>&-
     wait "$alice" && wait "$bob" || return 1
-    equal 'descriptors of the room' "$(descriptors)" "$before"
+    closed_all "$before"
 }
 
 # Many lines from several at once: every member hears those of each other one whole, and in order.
@@ -105,7 +105,7 @@ chat_slow()
     equal 'status of who was dropped' $? 1 || return 1
     exec 3>&- 4>&- 5>&-
     wait "$alice" && wait "$bob" || return 1
-    equal 'descriptors of the room' "$(descriptors)" "$before"
+    closed_all "$before"
 }
 
 # Neither a name nor a line controls the terminal of others.
@@ -136,7 +136,7 @@ chat_refusals()
         wait "$alice" || return 1
         equal 'who was refused is heard' "$(grep -c mallory "$dir/alice")" 0 || return 1
     fi
-    equal 'descriptors of the room' "$(descriptors)" "$before"
+    closed_all "$before"
 }
 
 # A signal ends a member, and the room: whoever is left is told, and everything is given back.
@@ -180,12 +180,7 @@ spread_turns()
         equal "answer $i" "$(cat "$dir/answer.$i")" "text $i" || return 1
     done
     equal 'empty answer' "$(client echo ask "$here-spread" '')" '' || return 1
-    tries=0
-    while [ "$(descriptors)" != "$before" ] && [ "$tries" -lt 100 ]; do
-        tries=$((tries + 1))
-        sleep 0.05
-    done
-    equal 'descriptors of the server' "$(descriptors)" "$before" || return 1
+    closed_all "$before" || return 1
     kill "$server"
     wait "$server"
     equal 'status of the server' $? 0 || return 1
@@ -240,12 +235,7 @@ frames_answer()
         printf '3 bytes: one\n0 bytes: \n8 bytes: number %s\n%s bytes: %s\n' "$i" "${#long}" "$long" >"$dir/want"
         equal "answers $i" "$(cksum <"$dir/frames.$i")" "$(cksum <"$dir/want")" || return 1
     done
-    tries=0
-    while [ "$(descriptors)" != "$before" ] && [ "$tries" -lt 100 ]; do
-        tries=$((tries + 1))
-        sleep 0.05
-    done
-    equal 'descriptors of the server' "$(descriptors)" "$before" || return 1
+    closed_all "$before" || return 1
     equal 'ends' "$(grep -c '^client: the end$' "$dir/server")" 3 || return 1
     exits 1 client frames ask "$here-nobody" hello || return 1
     grep -q '^frames: connect: .' "$dir/err"

@@ -32,12 +32,7 @@ answers()
         equal "answer $i" "$(cat "$dir/answer.$i")" "text $i" || return 1
     done
     equal 'empty answer' "$(client echo ask "$here-loop" '')" '' || return 1
-    tries=0
-    while [ "$(descriptors)" != "$before" ] && [ "$tries" -lt 100 ]; do
-        tries=$((tries + 1))
-        sleep 0.05
-    done
-    equal 'descriptors of the server' "$(descriptors)" "$before" || return 1
+    closed_all "$before" || return 1
     end 9
 }
 

@@ -20,7 +20,7 @@ service_alone()
     before=$(descriptors)
     asks hello || return 1
     asks '' || return 1
-    equal 'descriptors of the service' "$(descriptors)" "$before" || return 1
+    closed_all "$before" || return 1
     equal 'complaints' "$(cat "$dir/server.err")" '' || return 1
     exits 1 client service || return 1
     exits 2 client service too many || return 1

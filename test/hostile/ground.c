@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -119,16 +118,6 @@ unsigned ground_found(const struct shared *s, unsigned kinds, uid_t uid)
     return found;
 }
 
-unsigned ground_noted(const struct shared *s, unsigned kinds)
-{
-    const unsigned n = atomic_load(&s->nentries);
-    unsigned found = 0;
-    for (unsigned i = 0; i < n && i < ENTRIES; i++) {
-        found += (s->entries[i].kind & kinds) != 0 ? s->entries[i].count : 0;
-    }
-    return found;
-}
-
 void ground_tell(const struct shared *s)
 {
     const unsigned n = atomic_load(&s->nentries);
@@ -220,23 +209,6 @@ int descriptors_of(pid_t pid)
         closedir(d);
     }
     return n;
-}
-
-bool table_is_full(pid_t pid)
-{
-    char path[40];
-    struct rlimit limit;
-    CHECK_INT(prlimit(pid, RLIMIT_NOFILE, NULL, &limit), 0);
-    snprintf(path, sizeof path, "/proc/%d/fd", pid);
-    DIR *d = opendir(path);
-    rlim_t n = 0;
-    for (const struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
-        n += e->d_name[0] != '.' && strtoul(e->d_name, NULL, 10) < limit.rlim_cur;
-    }
-    if (d != NULL) {
-        closedir(d);
-    }
-    return n == limit.rlim_cur;
 }
 
 long processor_ms(pid_t pid)

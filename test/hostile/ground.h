@@ -101,9 +101,6 @@ void ground_log(struct shared *s, unsigned kind, pid_t pid, uid_t uid);
 /* How often one of these kinds was written down of an attacker with this uid. */
 unsigned ground_found(const struct shared *s, unsigned kinds, uid_t uid);
 
-/* How often one of these kinds was written down of anybody. */
-unsigned ground_noted(const struct shared *s, unsigned kinds);
-
 /* Prints what was written down, or the beginning of it. */
 void ground_tell(const struct shared *s);
 
@@ -117,8 +114,6 @@ int64_t now_us(void);
 long memory_now(pid_t pid, const char *which);
 void memory_peak_reset(pid_t pid);
 int descriptors_of(pid_t pid);
-/* It has no number left for another descriptor, below its limit. */
-bool table_is_full(pid_t pid);
 long processor_ms(pid_t pid);
 
 #endif

@@ -20,7 +20,6 @@ struct play {
         long memory;
         unsigned median[TRIPS], slowest[TRIPS], n[TRIPS];
     } before, during, after;
-    unsigned times_full; /* its table of descriptors, when looked at while it was attacked */
 };
 
 /* The well-behaved client has nothing to complain of. */

@@ -214,7 +214,6 @@ static void attend(struct play *p, const struct attack *a, unsigned ms)
         }
         const int n = descriptors_of(p->server);
         most = n > most ? n : most;
-        p->times_full += full && table_is_full(p->server);
         if (waitpid(p->attackers[i], &status, WNOHANG) == p->attackers[i]) {
             if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
                 harness_fail(__FILE__, __LINE__, "an attacker ended with status %#x", (unsigned)status);

@@ -3,11 +3,13 @@
  * Nesting: the one descriptor of an engine is readable exactly when there is something to reap, wherever that comes
  * from, so that a loop of somebody else's that does nothing but watch it, and then reap, misses nothing.
  */
+#include "between.h"
 #include "engine_nest.h"
 
 #include <poll.h>
 #include <pthread.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Started while nobody reaps, done at once or later. */
@@ -104,6 +106,32 @@ static void asked_for_in_time(struct unx_engine *e)
     CHECK_INT(QUIET(unx_engine_fd(late)), -EBUSY);
     CHECK_INT(unx_engine_free(late), 0);
     leave_pair(e, s);
+}
+
+static int ask_for_it(void *e)
+{
+    return unx_engine_fd(e);
+}
+
+static int no_memory(void *arg, int number)
+{
+    (void)arg;
+    (void)number;
+    return -ENOMEM;
+}
+
+/* A failure says what it was, and who asks again has all of it. */
+static void asked_for_again(struct unx_engine *e)
+{
+    if (engine_flag() != UNX_ENGINE_EPOLL) {
+        SKIP("watching cannot fail but by epoll");
+    }
+    const int number = SYS_epoll_ctl;
+    CHECK_INT(between(&number, 1, ask_for_it, no_memory, e), -ENOMEM);
+    const int fd = enter(e);
+    struct unx_op timer = {0};
+    START(unx_engine_timer(e, &timer, 10));
+    TOLD(e, fd, &timer, 0);
 }
 
 static void *posts_later(void *arg)
@@ -258,8 +286,9 @@ static void told_once(struct unx_engine *e)
 }
 
 static const struct engine_case cases[] = {
-    ENGINE_CASE(operations),    ENGINE_CASE(deadlines), ENGINE_CASE(asked_for_in_time), ENGINE_CASE(wake_and_post),
-    ENGINE_CASE(standing_ones), ENGINE_CASE(each_send), ENGINE_CASE(told_once),         ENGINE_CASE(what_is_left),
+    ENGINE_CASE(operations),      ENGINE_CASE(deadlines),     ENGINE_CASE(asked_for_in_time),
+    ENGINE_CASE(asked_for_again), ENGINE_CASE(wake_and_post), ENGINE_CASE(standing_ones),
+    ENGINE_CASE(each_send),       ENGINE_CASE(told_once),     ENGINE_CASE(what_is_left),
 };
 
 int main(int argc, char **argv)

@@ -35,8 +35,11 @@ int engine_watch_own(struct unx_engine *e, struct op *op, int fd)
     }
     *op = (struct op){.kind = OP_INTERNAL, .state = OP_OUT, .fd = fd, .events = POLLIN};
     line_add(l, op);
-    run_line(e, fd, l);
-    return (l->armed & POLLIN) != 0 ? 0 : -ENOSPC;
+    const int r = e->backend->want(e, fd, l, run_wanted(l));
+    if (r < 0) {
+        line_remove(l, op);
+    }
+    return r;
 }
 
 static int open_with(struct unx_engine **out, const struct engine_backend *backend, unsigned depth)
@@ -55,11 +58,12 @@ static int open_with(struct unx_engine **out, const struct engine_backend *backe
     int r = e->event < 0 ? e->event : backend->open(e);
     if (r == 0) {
         r = engine_watch_own(e, &e->waking, e->event);
+        /* One that may not watch any more, or not at all, does not work here. */
+        r = r == 0 || r == -ENOMEM ? r : -EOPNOTSUPP;
     }
     if (r < 0) {
         close_all(e);
-        /* One that may not watch any more, or not at all, does not work here. */
-        return r == -ENOSPC ? -EOPNOTSUPP : r;
+        return r;
     }
     *out = e;
     return 0;
@@ -141,11 +145,12 @@ int unx_engine_fd(struct unx_engine *e)
         if (clock < 0) {
             return clock;
         }
-        e->clock = clock;
         const int r = engine_watch_own(e, &e->ticking, clock);
         if (r < 0) {
+            sys_close(clock);
             return r;
         }
+        e->clock = clock;
     }
     const int flushed = e->backend->flush == NULL ? 0 : e->backend->flush(e);
     if (flushed < 0) {

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Completion in bash and zsh, as somebody at a terminal sees it: what is typed, then the tab key. TAP.
+"""Completion in bash and zsh, as somebody at a terminal sees it: what is typed, then the tab key; in fish, as it says itself
+what that key would do. TAP.
 
     test_completion.py UNX FOLDER
 
@@ -14,6 +15,7 @@ import select
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -70,10 +72,32 @@ class Shell:
         os.close(self.fd)
 
 
+class Fish:
+    """Completes in an empty folder, in which `unx` is the command."""
+
+    def __init__(self, argv, place):
+        self.argv, self.place = argv, place
+
+    def run(self, line):
+        self.argv = self.argv + ["-C", line]
+
+    def complete(self, typed, expect):
+        """What is typed, and the line that the only word there is for it leads to."""
+        words = subprocess.run(self.argv + ["-c", "complete -C $argv", typed], cwd=self.place, capture_output=True, text=True,
+                               timeout=WAIT, check=True).stdout.splitlines()
+        lines = [typed[:typed.rindex(" ") + 1] + word.split("\t")[0] + " " for word in words]
+        if len(lines) != 1 or not re.search(expect, lines[0]):
+            raise TimeoutError(f"no {expect!r} in {lines!r}")
+
+    def end(self):
+        pass
+
+
 SHELLS = {
     "bash": (["bash", "--norc", "--noprofile", "-i"], 'PATH={bin}:$PATH; . {folder}/unx.bash'),
     "zsh": (["zsh", "-f", "-i"],
             "PATH={bin}:$PATH; fpath=({folder} $fpath); autoload -U compinit; compinit -u -d ./dump; unsetopt zle_bracketed_paste"),
+    "fish": (["fish", "--no-config"], "set PATH {bin} $PATH; source {folder}/unx.fish"),
 }
 # What is typed before the tab key, and what stands there afterwards.
 CASES = {
@@ -139,7 +163,7 @@ def main():
                 count += 1
                 print(f"ok {count} - {shell} # SKIP {why}")
                 continue
-            there = Shell(argv, place)
+            there = (Fish if shell == "fish" else Shell)(argv, place)
             try:
                 there.run(setup.format(bin=os.path.dirname(unx), folder=folder))
                 for what, complaint in run(shell, there, name):

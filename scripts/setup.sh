@@ -7,7 +7,7 @@ set -eu
 
 build="gcc libc6-dev meson ninja-build pkg-config util-linux liburing-dev"
 test="$build g++ clang libclang-rt-14-dev socat python3 procps iproute2 strace systemd"
-test="$test zsh fish libseccomp-dev valgrind libuv1-dev libglib2.0-dev libsystemd-dev libevent-dev libev-dev"
+test="$test cmake zsh fish libseccomp-dev valgrind libuv1-dev libglib2.0-dev libsystemd-dev libevent-dev libev-dev"
 # Programs that the tests talk to. For udev and systemd-coredump see scripts/interop.sh.
 test="$test perl-base netcat-openbsd s6 tmux dbus-daemon"
 soak="$build gnuplot-nox"

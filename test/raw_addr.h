@@ -52,9 +52,12 @@ bool raw_nonblock(int fd);
 /* Runs as user 65534 from now on. */
 void raw_become_nobody(void);
 
-/* Milliseconds since `start` (raw_now()), which have to be about `want`: never less, and not much more, where a busy
- * machine is given half a second, and a sanitizer build two. */
+/* Milliseconds since `start` (raw_now()), which have to be about `want`: never less, and not much more, where half a
+ * second is given, two to a sanitizer build, and what this thread has waited for the processor since it began. */
 void raw_took(int64_t start, int64_t want);
+
+/* The same, where another thread or process, of whose own waiting nobody knows, had to do something first. */
+void raw_took_with_others(int64_t start, int64_t want);
 
 /* Kernel numbers of options that older headers lack: the value, or -1 if this kernel does not know the option. */
 int raw_option(int fd, int option);

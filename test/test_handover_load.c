@@ -34,7 +34,8 @@ struct client {
     unsigned step;     /* requests of all clients together between two upgrades */
 };
 
-/* Nobody runs ahead of the upgrades, so that each of them happens under load. */
+/* Nobody runs ahead of the upgrades, so that each of them happens under load: who waits for one has asked, and has not
+ * read the replies yet. */
 static void keep_pace(const struct client *c)
 {
     while (c->step > 0 && plan->answered >= (unsigned)(plan->finished + 2) * c->step && plan->failed == 0) {
@@ -85,6 +86,7 @@ static void client_main(void *arg)
         while (asked < c->requests && asked - heard < c->window) {
             ask(fd, c, asked++);
         }
+        keep_pace(c);
         usleep(c->pause_us);
         while (heard < asked) {
             hear(fd, c, heard++);
@@ -95,7 +97,6 @@ static void client_main(void *arg)
             fd = client_connect();
             on_conn = 0;
         }
-        keep_pace(c);
     }
     close(fd);
 }

@@ -193,6 +193,22 @@ void raw_took_with_others(int64_t start, int64_t want)
     check_between(raw_now() - start, want, want + 4000);
 }
 
+void raw_until_asleep(pid_t pid)
+{
+    char name[64], state = 0;
+    snprintf(name, sizeof name, "/proc/%d/stat", (int)pid);
+    for (int64_t start = raw_now(); state != 'S'; raw_sleep(1)) {
+        FILE *f = fopen(name, "re");
+        CHECK(f != NULL);
+        /* A name in it may have blanks, and ends with the last bracket. */
+        char line[512] = "";
+        CHECK(fgets(line, sizeof line, f) != NULL);
+        fclose(f);
+        state = strrchr(line, ')')[2];
+        CHECK(raw_now() - start < 15000);
+    }
+}
+
 void raw_signals_came(unsigned usual)
 {
     CHECK(raw_signals_stop() > (harness_slow() ? 0 : usual));

@@ -365,10 +365,12 @@ void raw_need_descriptors(void)
 static timer_t raw_timer;
 static atomic_uint raw_signals;
 
-static void raw_on_signal(int signal_number)
+/* Where it is a while until this process runs again, one signal stands for all of that time. */
+static void raw_on_signal(int signal_number, siginfo_t *info, void *context)
 {
     (void)signal_number;
-    raw_signals++;
+    (void)context;
+    raw_signals += 1 + (info->si_code == SI_TIMER ? (unsigned)info->si_overrun : 0);
 }
 
 /* valgrind does not grow the stack for a handler, so it is grown before. */
@@ -383,7 +385,7 @@ static void __attribute__((noinline)) raw_grow_stack(void)
 void raw_signals_start(void)
 {
     raw_grow_stack();
-    struct sigaction a = {.sa_handler = raw_on_signal, .sa_flags = SA_ONSTACK};
+    struct sigaction a = {.sa_sigaction = raw_on_signal, .sa_flags = SA_ONSTACK | SA_SIGINFO};
     sigemptyset(&a.sa_mask);
     CHECK(sigaction(SIGUSR1, &a, NULL) == 0);
     raw_signals = 0;

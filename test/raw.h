@@ -128,11 +128,11 @@ void raw_need_quiet(void);
 void raw_need_descriptors(void);
 
 /* A 1 kHz SIGUSR1, handled without SA_RESTART (and on an alternate stack, if the thread has one), until
- * raw_signals_stop(), which returns how many there were. */
+ * raw_signals_stop(), which returns how many were due when they came. */
 void raw_signals_start(void);
 unsigned raw_signals_stop(void);
 
-/* Stops it, and more than so many came; where time means little, one is enough. */
+/* Stops it, and more than so many were due; where time means little, one is enough. */
 void raw_signals_came(unsigned usual);
 
 #endif

@@ -236,7 +236,7 @@ static void naive_reads_on(void)
 }
 
 static const struct test_case cases[] = {
-    {"twenty_upgrades", twenty_upgrades, 0, 40},
+    {"twenty_upgrades", twenty_upgrades, 0, 120},
     {"naive_restart", naive_restart, HARNESS_FAIL, 0},
     {"naive_reads_on", naive_reads_on, HARNESS_FAIL, 0},
 };

@@ -103,7 +103,8 @@ void raw_run_last(void);
 int64_t raw_now(void);
 void raw_sleep(unsigned ms);
 
-/* Waits until this process, or this thread of it (gettid(2)), is asleep: in the call that it was going to make. */
+/* Waits until this process, or this thread of it (gettid(2)), is asleep, in the call that it was going to make,
+ * or has ended. */
 void raw_until_asleep(pid_t pid);
 
 /* Bytes that the allocator has given out; 0: this C library does not say. */

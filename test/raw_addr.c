@@ -197,7 +197,7 @@ void raw_until_asleep(pid_t pid)
 {
     char name[64], state = 0;
     snprintf(name, sizeof name, "/proc/%d/stat", (int)pid);
-    for (int64_t start = raw_now(); state != 'S'; raw_sleep(1)) {
+    for (int64_t start = raw_now(); state != 'S' && state != 'Z'; raw_sleep(1)) {
         FILE *f = fopen(name, "re");
         CHECK(f != NULL);
         /* A name in it may have blanks, and ends with the last bracket. */

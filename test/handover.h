@@ -112,6 +112,12 @@ static inline void successor_start(struct successor *s, int sock, struct unx_han
     CHECK_INT(pthread_create(&s->thread, NULL, successor_main, s), 0);
 }
 
+/* Waits until the other side has said something, which is not read yet. */
+static inline void handover_spoken(int sock)
+{
+    CHECK(unx_wait(sock, 1 /* POLLIN */, 10000) > 0);
+}
+
 static inline void successor_join(struct successor *s)
 {
     CHECK_INT(pthread_join(s->thread, NULL), 0);

@@ -4,6 +4,7 @@
  * afterwards, both know which, and the other holds nothing.
  */
 #include "handover.h"
+#include "raw_addr.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -177,7 +178,9 @@ static void die(void *arg)
     leave_old(d->o);
     reach(d->o, d->stage);
     if (d->stage == READY) {
-        raw_sleep(20);
+        /* Not while the old one sends, which it would be told by another error. */
+        handover_spoken(d->o->s[1]);
+        raw_until_asleep(getppid());
     }
     raise(SIGKILL);
 }
@@ -203,8 +206,14 @@ static void send_until(struct old *o, int timeout_ms)
 {
     const int64_t start = raw_now();
     CHECK_INT(QUIET(unx_handover_send(o->s[0], &o->h, 0, timeout_ms)), timeout_ms == 0 ? -EAGAIN : -ETIMEDOUT);
-    const int64_t took = raw_now() - start;
-    CHECK(took >= timeout_ms && (took < timeout_ms + 100 || harness_slow()));
+    raw_took(start, timeout_ms);
+}
+
+static void *receive_only(void *arg)
+{
+    struct successor *s = arg;
+    s->received = unx_handover_receive(s->sock, &s->h, 0, 10000);
+    return NULL;
 }
 
 /* A hanging successor costs the old one no more than the deadline, and comes too late in whatever it does then. */
@@ -216,18 +225,20 @@ static void successor_hangs(void)
             struct old o;
             struct unx_handover_fd room[2] = {{.fd = -1}, {.fd = -1}};
             struct unx_handover h = handover_of(room, 2, NULL, 0);
-            struct successor succ = {.pause_us = 300000};
+            struct successor succ = {.sock = -1};
             ROW("stage %d, %d ms", stage, timeout_ms);
             old_start(&o);
             if (timeout_ms == 120) {
                 raw_signals_start();
             }
             if (stage == RECEIVED && timeout_ms > 0) {
-                successor_start(&succ, o.s[1], h);
+                succ = (struct successor){.sock = o.s[1], .h = h};
+                CHECK_INT(pthread_create(&succ.thread, NULL, receive_only, &succ), 0);
+                handover_spoken(o.s[0]);
                 send_until(&o, timeout_ms);
                 successor_join(&succ);
                 CHECK_INT(succ.received, 0);
-                CHECK_INT(succ.confirmed, -ECANCELED);
+                CHECK_INT(unx_handover_confirm(o.s[1], 0), -ECANCELED);
                 close_handed(&succ.h);
             } else {
                 reach(&o, stage == RECEIVED ? BEFORE : (enum stage)stage);
@@ -279,8 +290,7 @@ static void old_hangs(void)
         const int64_t start = raw_now();
         const int want = timeout_ms == 0 ? EAGAIN : ETIMEDOUT;
         CHECK_INT(QUIET(unx_handover_receive(o.s[1], &h, 0, timeout_ms)), -want);
-        const int64_t took = raw_now() - start;
-        CHECK(took >= timeout_ms && (took < timeout_ms + 100 || harness_slow()));
+        raw_took(start, timeout_ms);
         check_handed_nothing(&h);
         /* Both its readiness and its failure wait there for an old one that is late. */
         CHECK_INT(unx_handover_send(o.s[0], &o.h, 0, 1000), -ECANCELED);
@@ -352,7 +362,10 @@ static void confirmation_at_the_deadline(void)
     unsigned taken = 0, kept = 0;
     int files[2];
     raw_pipe(files);
-    for (unsigned i = 0; i < rounds; i++) {
+    const int64_t end = raw_now() + 10000;
+    unsigned i = 0;
+    /* Where others use the processor, one of them may be late all the time for a while. */
+    for (; i < rounds || ((taken == 0 || kept == 0) && raw_now() < end); i++) {
         struct unx_handover_fd list[1], room[1];
         int s[2];
         handover_pair(s);
@@ -376,7 +389,7 @@ static void confirmation_at_the_deadline(void)
         close_pair(s);
     }
     close_pair(files);
-    NOTE("%u rounds: %u taken over, %u kept", rounds, taken, kept);
+    NOTE("%u rounds: %u taken over, %u kept", i, taken, kept);
     CHECK(harness_slow() || (taken > 0 && kept > 0));
 }
 
@@ -389,7 +402,7 @@ static const struct test_case cases[] = {
     CASE(old_hangs),
     CASE(old_dies_before_the_confirmation),
     CASE(old_dies_after_the_confirmation),
-    CASE(confirmation_at_the_deadline),
+    {"confirmation_at_the_deadline", confirmation_at_the_deadline, 0, 60},
 };
 
 int main(int argc, char **argv)

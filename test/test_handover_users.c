@@ -283,6 +283,7 @@ static void too_many_in_flight(void)
         if (drained) {
             CHECK_INT(pthread_create(&thread, NULL, drain_later, &q), 0);
         }
+        handover_spoken(s[0]);
         CHECK_INT(unx_handover_send(s[0], &h, 0, drained ? 10000 : 100), drained ? 0 : -ETOOMANYREFS);
         successor_join(&succ);
         close_handed(&succ.h);

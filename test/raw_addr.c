@@ -165,8 +165,7 @@ void raw_become_nobody(void)
     CHECK_INT(setresuid(65534, 65534, 65534), 0);
 }
 
-/* Milliseconds for which this thread could have run so far, but others did; unknown: rather much. */
-static int64_t waited_for_its_turn(void)
+int64_t raw_waited(void)
 {
     FILE *f = fopen("/proc/thread-self/schedstat", "re");
     unsigned long long ran, waited;
@@ -185,7 +184,7 @@ static void check_between(int64_t took, int64_t want, int64_t most)
 void raw_took(int64_t start, int64_t want)
 {
     const int64_t took = raw_now() - start;
-    check_between(took, want, want + (harness_slow() ? 2000 : 500) + waited_for_its_turn());
+    check_between(took, want, want + (harness_slow() ? 2000 : 500) + raw_waited());
 }
 
 void raw_took_with_others(int64_t start, int64_t want)

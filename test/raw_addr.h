@@ -52,8 +52,11 @@ bool raw_nonblock(int fd);
 /* Runs as user 65534 from now on. */
 void raw_become_nobody(void);
 
+/* Milliseconds for which this thread could have run since it began, but others did; unknown: rather many. */
+int64_t raw_waited(void);
+
 /* Milliseconds since `start` (raw_now()), which have to be about `want`: never less, and not much more, where half a
- * second is given, two to a sanitizer build, and what this thread has waited for the processor since it began. */
+ * second is given, two to a sanitizer build, and what this thread has waited. */
 void raw_took(int64_t start, int64_t want);
 
 /* The same, where another thread or process, of whose own waiting nobody knows, had to do something first. */

@@ -31,7 +31,7 @@ struct acceptor {
     struct unx_listener *l;
     pthread_t thread;
     int result;
-    int64_t at;
+    int64_t at, waited;
 };
 
 static void *accept_one(void *arg)
@@ -39,6 +39,7 @@ static void *accept_one(void *arg)
     struct acceptor *a = arg;
     a->result = unx_listener_accept(a->l, 0, NULL, -1);
     a->at = raw_now();
+    a->waited = raw_waited();
     return NULL;
 }
 
@@ -61,13 +62,13 @@ static void pauses_and_recovers(void)
     const double before = processor_time();
     raw_sleep(1000);
     const double used = processor_time() - before;
-    const int64_t freed = raw_now();
     raw_unlimit();
+    const int64_t freed = raw_now();
     CHECK_INT(pthread_join(a.thread, NULL), 0);
     CHECK(a.result >= 0);
     NOTE("full table for 1 s: %.2f %% of a processor, accepted %lld ms after there was room", used * 100,
          (long long)(a.at - freed));
-    CHECK(a.at - freed <= (harness_slow() ? 1000 : 100));
+    CHECK(a.at - freed <= (harness_slow() ? 1000 : 100) + a.waited);
     CHECK(used < 0.05);
     close(a.result);
     close(client);
@@ -84,7 +85,7 @@ static void naive_loop_spins(void)
     const double before = processor_time();
     const int64_t from = raw_now();
     unsigned turns = 0;
-    for (; raw_now() - from < 1000; turns++) {
+    for (; raw_now() - from < 1000 || (turns < 100 && raw_now() - from < 10000); turns++) {
         CHECK(poll(&p, 1, 1000) == 1 && accept(fd, NULL, NULL) < 0 && errno == EMFILE);
     }
     const double used = processor_time() - before;
@@ -187,9 +188,13 @@ static void sheds_no_longer_than_it_may(void)
     const int64_t from = raw_now();
     CHECK_INT(QUIET(unx_listener_accept(l, 0, NULL, 300)), -ETIMEDOUT);
     raw_took(from, 300);
+    /* On a busy machine they may not have had their turn yet. */
+    while (unx_listener_shed(l) <= 64 && raw_now() - from < 10000) {
+        CHECK_INT(unx_listener_accept(l, 0, NULL, 300), -ETIMEDOUT);
+    }
     const unsigned in_time = unx_listener_shed(l);
     CHECK(in_time > 64);
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 20 || (unx_listener_shed(l) == in_time && raw_now() - from < 15000); i++) {
         const unsigned before = unx_listener_shed(l);
         const int r = unx_listener_accept(l, 0, NULL, 0);
         CHECK(r == -EAGAIN || r == -EMFILE);
@@ -257,10 +262,10 @@ static void stops_with_a_full_table(void)
         raw_limit(0);
         start(&a, l);
         raw_sleep(50);
-        const int64_t from = raw_now();
         CHECK_INT(unx_listener_stop(l, 0), 0);
+        const int64_t told = raw_now();
         CHECK_INT(pthread_join(a.thread, NULL), 0);
-        CHECK(raw_now() - from <= (harness_slow() ? 1000 : 100));
+        CHECK(a.at - told <= (harness_slow() ? 1000 : 100) + a.waited);
         /* There is room for one, by the spare descriptor; the other one has to wait until we have some. */
         CHECK(queued == 0 ? a.result == -ESHUTDOWN : a.result >= 0);
         if (queued > 1) {

@@ -142,6 +142,10 @@ static unsigned restart_under_load(void (*run)(void *), bool overlapping, const 
         }
         old = new;
     }
+    /* On a busy machine the clients may not have had their turn yet. */
+    for (int i = 0; i < 10000 && atomic_load(&load->served) <= RESTARTS; i++) {
+        raw_sleep(1);
+    }
     atomic_store(&load->stop, 1);
     for (int i = 0; i < CLIENTS; i++) {
         harness_wait(clients[i]);

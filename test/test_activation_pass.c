@@ -377,7 +377,7 @@ static void room_for_it(void)
 }
 
 static const struct test_case cases[] = {
-    {"every_order", every_order, 0, 60},
+    {"every_order", every_order, 0, 180},
     CASE(from_far),
     CASE(refusals),
     CASE(full_table),

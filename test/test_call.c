@@ -156,11 +156,10 @@ static void no_reply_in_time(void)
             }
             const int64_t start = raw_now();
             CHECK_INT(call(s[0], &c, 200), -ETIMEDOUT);
-            const int64_t took = raw_now() - start;
+            raw_took(start, 200);
             if (signals) {
                 raw_signals_came(10);
             }
-            CHECK(took >= 190 && took < (harness_slow() ? 2000 : 600));
             CHECK_INT(c.req.len, 5);
             CHECK_INT(call(s[0], &c, 0), -EAGAIN);
             check_arrived(s[1], raw_types[t] == SOCK_STREAM ? "hellohello" : "hello",
@@ -272,7 +271,7 @@ static void no_datagram_server(void)
         CHECK_INT(c.req.error, -ECONNREFUSED);
         CHECK_INT(c.req.len, 0);
         CHECK_INT(call(client, &c, timeouts[i]), -ENOTCONN);
-        CHECK(raw_now() - start < 1000);
+        CHECK(raw_now() - start < 4000); /* neither call waits */
         close(client);
     }
 }

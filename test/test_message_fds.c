@@ -329,7 +329,7 @@ static void unwanted_ones_close_fast(void)
     const int64_t start = raw_now();
     CHECK_INT(unx_recv(s[1], &m, 0), -ENOBUFS);
     CHECK_INT(unx_recv(s[1], &m, 0), -EMSGSIZE);
-    CHECK(raw_now() - start < 1000);
+    CHECK(raw_now() - start < 2000); /* it lingers for as long as that */
     close(keep);
     close_pair(s);
 }

@@ -382,9 +382,9 @@ static void many_on_a_datagram_pair(void)
 }
 
 static const struct test_case cases[] = {
-    CASE(cancelled_receiver),
-    CASE(cancelled_acceptor),
-    CASE(waits_though_cancelled),
+    {"cancelled_receiver", cancelled_receiver, 0, 60},
+    {"cancelled_acceptor", cancelled_acceptor, 0, 60},
+    {"waits_though_cancelled", waits_though_cancelled, 0, 60},
     CASE(no_cancellation_point),
     {"many_on_a_seqpacket", many_on_a_seqpacket, 0, 60},
     {"many_on_a_datagram_pair", many_on_a_datagram_pair, 0, 60},

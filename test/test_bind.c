@@ -84,6 +84,7 @@ static void a_successor_keeps_its_file(void)
     const pid_t child = harness_fork(as_connector, path);
     for (struct stat st; stat(path, &st) < 0;)
         raw_sleep(1);
+    raw_until_asleep(child); /* by then it knows its own file */
     CHECK_INT(unlink(path), 0);
     CHECK_INT(unx_addr_path(&from, path), 0);
     const int successor = unx_listen(SOCK_STREAM, 0, &from, -1, UNX_MODE_UMASK);

@@ -276,6 +276,7 @@ static void naive_timeout_with_one_late_signal(void)
 
 static void connect_late(void *arg)
 {
+    raw_until_asleep(getppid());
     raw_sleep(150);
     const int fd = raw_connect(SOCK_STREAM, *(const struct raw_addr *)arg);
     struct pollfd p = {fd, POLLIN, 0};

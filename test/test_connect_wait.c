@@ -351,6 +351,7 @@ static void naive_deadline_under_signals(void)
 static void accept_later(void *arg)
 {
     struct full *f = arg;
+    raw_until_asleep(getppid());
     raw_sleep(300);
     for (int i = 0; i < 2; i++) {
         const int fd = raw_accept(f->server);

@@ -96,6 +96,7 @@ static void barrier(void)
 /* A manager that ends takes the barrier with it. */
 static void close_later(void *arg)
 {
+    raw_until_asleep(getppid());
     raw_sleep(100);
     close(*(int *)arg);
 }

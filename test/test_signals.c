@@ -154,6 +154,7 @@ struct later {
 static void send_signals(void *arg)
 {
     const struct later *l = arg;
+    raw_until_asleep(l->pid);
     for (unsigned i = 0; i < 2; i++) {
         raw_sleep(l->ms[i]);
         if (l->signals[i] != 0 && l->signals[i] != SIGCONT) {

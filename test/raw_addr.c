@@ -206,6 +206,8 @@ void raw_until_asleep(pid_t pid)
         state = strrchr(line, ')')[2];
         CHECK(raw_now() - start < 15000);
     }
+    if (raw_under_valgrind())
+        raw_sleep(50); /* there a thread also sleeps until it is its turn */
 }
 
 void raw_signals_came(unsigned usual)

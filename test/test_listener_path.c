@@ -395,7 +395,7 @@ int main(int argc, char **argv)
         CASE(leaves_what_it_may_not_ask),
         CASE(never_touches_what_is_no_socket),
         CASE(leftovers),
-        CASE(gives_back_what_came_between),
+        {"gives_back_what_came_between", gives_back_what_came_between, 0, 120},
         CASE(modes),
         CASE(owner_and_group),
         CASE(owner_where_others_rename),

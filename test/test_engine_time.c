@@ -325,56 +325,11 @@ static void idle(struct unx_engine *e)
     leave(e, listener);
 }
 
-static void send_later(void *arg)
-{
-    raw_sleep(150);
-    raw_send(*(int *)arg, "x", 1, NULL, 0);
-}
-
-/* Looking again and again uses the processor, answers all the same, and keeps to the time; unasked it does not. */
-static void spinning(struct unx_engine *e)
-{
-    raw_need_quiet();
-    CHECK_INT(QUIET(unx_engine_spin(e, 1000001)), -EINVAL);
-    CHECK_INT(QUIET(unx_engine_spin(NULL, 1)), -EINVAL);
-    for (int spin = 0; spin < 2; spin++) {
-        START(unx_engine_spin(e, spin ? 1000000 : 0));
-        int s[2];
-        raw_pair(SOCK_SEQPACKET, s);
-        struct job in;
-        job_recv_any(e, &in, s[0]);
-        const pid_t child = harness_fork(send_later, &s[1]);
-        const int64_t cpu = engine_cpu();
-        JOB_GETS(e, &in, "x");
-        const int64_t used = engine_cpu() - cpu;
-        NOTE("spin %d: %lld us of the processor in 150 ms", spin, (long long)used);
-        CHECK(spin ? used > (harness_slow() ? 1000 : 10000)
-                   : used < (harness_sanitized() || raw_under_valgrind() ? 60000 : 5000));
-        harness_wait(child);
-        const int64_t start = raw_now();
-        QUIET_FOR(e, 30);
-        raw_took(start, 30);
-        struct unx_op timer = {0};
-        START(unx_engine_timer(e, &timer, 20));
-        LAST(e, &timer, 0);
-        START(unx_engine_wake(e));
-        struct unx_event ev;
-        CHECK_INT(unx_engine_reap(e, &ev, 1, -1), 0);
-        raw_took(start, 50);
-        leave_pair(e, s);
-    }
-}
-
 static const struct engine_case cases[] = {
-    ENGINE_CASE(timers_in_their_order),
-    ENGINE_CASE(timers_are_cancelled),
-    ENGINE_CASE(thousands_of_timers),
-    ENGINE_CASE(signals_do_not_disturb),
-    ENGINE_CASE(a_deadline_for_all_messages),
-    ENGINE_CASE(nobody_starves),
-    ENGINE_CASE(a_flood_drowns_nobody),
-    ENGINE_CASE(idle),
-    ENGINE_CASE(spinning),
+    ENGINE_CASE(timers_in_their_order),       ENGINE_CASE(timers_are_cancelled),
+    ENGINE_CASE(thousands_of_timers),         ENGINE_CASE(signals_do_not_disturb),
+    ENGINE_CASE(a_deadline_for_all_messages), ENGINE_CASE(nobody_starves),
+    ENGINE_CASE(a_flood_drowns_nobody),       ENGINE_CASE(idle),
 };
 
 int main(int argc, char **argv)

@@ -12,15 +12,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Starts all of them: false if that took so long that their order is another, and then none is out. */
+static bool timers_at_once(struct unx_engine *e, struct unx_op ops[7], const int times[7])
+{
+    const int64_t start = raw_now();
+    for (unsigned i = 0; i < 7; i++) {
+        START(unx_engine_timer(e, &ops[i], times[i]));
+    }
+    if (raw_now() - start < 10) {
+        return true;
+    }
+    for (unsigned i = 0; i < 7; i++) {
+        unx_engine_cancel(e, &ops[i]);
+    }
+    for (unsigned i = 0; i < 7; i++) {
+        CHECK_INT(NEXT(e).flags, 0);
+    }
+    return false;
+}
+
 static void timers_in_their_order(struct unx_engine *e)
 {
     static const int times[] = {40, 0, 80, 10, 40, 120, 20};
     static const unsigned order[] = {1, 3, 6, 0, 4, 2, 5};
     struct unx_op ops[7] = {{0}};
-    const int64_t start = raw_now();
-    for (unsigned i = 0; i < 7; i++) {
-        START(unx_engine_timer(e, &ops[i], times[i]));
-    }
+    int64_t start;
+    do {
+        start = raw_now();
+    } while (!timers_at_once(e, ops, times));
     for (unsigned i = 0; i < 7; i++) {
         CHECK(LAST(e, &ops[order[i]], 0).msg == NULL);
         raw_took(start, times[order[i]]);

@@ -133,8 +133,9 @@ static void signals_do_not_disturb(struct unx_engine *e)
     START(unx_engine_poll(e, &polled, s[0], POLLPRI, 100 + 5 * step));
     START(unx_engine_timer(e, &timer, 100 + 6 * step));
     struct unx_op *const ops[] = {&in.op, &out.op, &standing, &accepting, &connecting, &polled, &timer};
+    bool over[7] = {false}, late = false;
     unsigned received = 0;
-    for (unsigned i = 0; i < 7;) {
+    for (unsigned n = 0; n < 7;) {
         const struct unx_event ev = NEXT(e);
         if (ev.flags == UNX_MORE) {
             CHECK(ev.op == &standing);
@@ -142,18 +143,24 @@ static void signals_do_not_disturb(struct unx_engine *e)
             received++;
             continue;
         }
-        if (ev.op == &out.op && i <= 1) {
+        unsigned i = 0;
+        while (i < 7 && ops[i] != ev.op) {
+            i++;
+        }
+        CHECK(i < 7 && !over[i]);
+        over[i] = true;
+        n++;
+        if (ev.op == &out.op && ev.result == 1) {
             /* The standing one has made room for it. */
             JOB_EVENT(ev, &out, 1);
             continue;
         }
-        i += ops[i] == &out.op;
-        CHECK(ev.op == ops[i]);
         CHECK_INT(ev.result, ev.op == &timer ? 0 : -ETIMEDOUT);
         raw_took(start, 100 + step * (int)i);
-        i++;
+        late |= raw_now() - start > 120 + step * (int)i;
     }
-    CHECK(received > 1);
+    /* Where nobody ran for a while all that is left may be deadlines. */
+    CHECK(received > 1 || late);
     QUIET_FOR(e, 100);
     raw_took(start, 200 + 6 * step);
     raw_signals_came(20);

@@ -72,8 +72,9 @@ static void accept_late(void *arg)
 static int64_t wait_for_a_busy_server(struct unx_engine *e, int timeout_ms)
 {
     struct full f = full_server();
+    const int64_t began = raw_now();
     const pid_t child = harness_fork(accept_late, &f);
-    const int64_t began = raw_now(), cpu = engine_cpu();
+    const int64_t cpu = engine_cpu();
     struct unx_op op = {0};
     start(e, &op, &f.addr, timeout_ms);
     const struct unx_event ev = NEXT(e);

@@ -105,8 +105,8 @@ static void no_memory_for_connections(void)
         const int client = raw_connect(SOCK_SEQPACKET, raw_path(raw_file("server")));
         forbid(SYS_accept4, (unsigned)errors[i]);
         struct unx_op op = {0};
-        START(unx_engine_accept(e, &op, listener, UNX_STANDING, -1));
         const int64_t start = raw_now();
+        START(unx_engine_accept(e, &op, listener, UNX_STANDING, -1));
         for (int n = 0; n < 3; n++) {
             MORE(e, &op, -errors[i]);
             raw_took(start, 100 * n);

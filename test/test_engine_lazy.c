@@ -9,6 +9,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+enum { LONG_WAIT_MS = 8000 };
+
 static void send_lazily(struct unx_engine *e, struct job *j, int fd, const char *text, int timeout_ms)
 {
     job_bytes(j, text, strlen(text));
@@ -27,12 +29,12 @@ static void lazy_last(struct unx_engine *e, struct job *j)
     JOB_EVENT(ev, j, 1);
 }
 
-/* Answers "hello" a while after it has come, which has to be soon. */
+/* Answers "hello" a while after it has come, which has to be long before the wait of the one who sent it ends. */
 static void answers(void *arg)
 {
     const int fd = *(int *)arg;
     struct pollfd p = {fd, POLLIN, 0};
-    CHECK_INT(poll(&p, 1, harness_slow() ? 2000 : 500), 1);
+    CHECK_INT(poll(&p, 1, LONG_WAIT_MS / 2), 1);
     check_arrived(fd, "hello", 5);
     raw_sleep(80);
     raw_send(fd, "answer", 6, NULL, 0);
@@ -51,7 +53,7 @@ static void its_bytes_go_before_the_wait(struct unx_engine *e)
         const int64_t start = raw_now();
         send_lazily(e, &out, s[0], "hello", -1);
         struct unx_event ev[4];
-        CHECK_INT(QUIET(unx_engine_reap(e, ev, 4, 5000)), 2);
+        CHECK_INT(QUIET(unx_engine_reap(e, ev, 4, LONG_WAIT_MS)), 2);
         raw_took(start, 80);
         const int second = ev[0].op == &out.op;
         JOB_EVENT(ev[!second], &out, 1);

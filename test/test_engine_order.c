@@ -156,10 +156,10 @@ static void some_leave_the_line(struct unx_engine *e)
                 job_room(&jobs[i]);
                 job_recv(e, &jobs[i], s[0], 0, late && i == leaver ? 20 : -1);
             }
-            QUIET_FOR(e, 0);
             if (late) {
                 JOB_LAST(e, &jobs[leaver], -ETIMEDOUT);
             } else {
+                QUIET_FOR(e, 0);
                 START(unx_engine_cancel(e, &jobs[leaver].op));
                 JOB_LAST(e, &jobs[leaver], -ECANCELED);
             }

@@ -131,7 +131,7 @@ static void a_child_leaves_it_alone(struct unx_engine *e)
     struct job in;
     struct unx_op timer = {0};
     job_recv_any(e, &in, s[0]);
-    START(unx_engine_timer(e, &timer, 60));
+    START(unx_engine_timer(e, &timer, 2000));
     QUIET_FOR(e, 5);
     const pid_t child = fork();
     if (child == 0) {

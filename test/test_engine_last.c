@@ -181,13 +181,18 @@ static void put_back(struct scene *c, const struct kind *k, const struct unx_eve
     }
 }
 
+static void check_event(struct scene *c, const struct kind *k, const struct unx_event *ev)
+{
+    CHECK(ev->op == &c->job.op);
+    CHECK(k->want == A_DESCRIPTOR ? ev->result >= 0 : ev->result == k->want);
+    CHECK_INT(ev->flags, k->standing ? UNX_MORE : 0);
+    put_back(c, k, ev);
+}
+
 static void check_completed(struct scene *c, const struct kind *k)
 {
     const struct unx_event ev = NEXT(c->e);
-    CHECK(ev.op == &c->job.op);
-    CHECK(k->want == A_DESCRIPTOR ? ev.result >= 0 : ev.result == k->want);
-    CHECK_INT(ev.flags, k->standing ? UNX_MORE : 0);
-    put_back(c, k, &ev);
+    check_event(c, k, &ev);
 }
 
 static void check_over(struct scene *c)
@@ -291,24 +296,43 @@ static void meets_its_deadline(struct unx_engine *e)
     }
 }
 
-/* In time: and the deadline is forgotten. With deadline 0 what is there counts. */
+/* In time: and the deadline is forgotten. Or the machine was too busy for that, which is no more than late. */
+static bool done_in_time(struct unx_engine *e, const struct kind *k, int ms)
+{
+    struct scene c;
+    struct unx_event ev;
+    enter(&c, k, e, "done in time");
+    const int64_t start = raw_now();
+    CHECK_INT(QUIET(k->start(&c, ms)), 0);
+    const bool waited = QUIET(unx_engine_reap(e, &ev, 1, 5)) == 0;
+    if (waited) {
+        k->complete(&c);
+        ev = NEXT(e);
+    }
+    const bool late = ev.result == -ETIMEDOUT && raw_now() - start >= ms - 1;
+    if (!late) {
+        CHECK(waited);
+        check_event(&c, k, &ev);
+        if (k->standing) {
+            LAST(e, &c.job.op, -ETIMEDOUT);
+        } else {
+            QUIET_FOR(e, ms + 20);
+        }
+    }
+    check_over(&c);
+    leave_scene(&c);
+    return !late;
+}
+
+/* With deadline 0 what is there counts. */
 static void is_done_before_its_deadline(struct unx_engine *e)
 {
     EACH_KIND(k)
     {
         struct scene c;
-        enter(&c, k, e, "done in time");
-        CHECK_INT(QUIET(k->start(&c, k->standing || harness_slow() ? 300 : 60)), 0);
-        QUIET_FOR(e, 5);
-        k->complete(&c);
-        check_completed(&c, k);
-        if (k->standing) {
-            LAST(e, &c.job.op, -ETIMEDOUT);
-        } else {
-            QUIET_FOR(e, harness_slow() ? 320 : 80);
+        for (int ms = k->standing || harness_slow() ? 300 : 60; !done_in_time(e, k, ms); ms *= 3) {
+            CHECK(ms < 5000);
         }
-        check_over(&c);
-        leave_scene(&c);
         if (k->standing) {
             continue;
         }

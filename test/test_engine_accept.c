@@ -108,12 +108,9 @@ static void a_burst(struct unx_engine *e)
 }
 
 /* How it is told that the table is full, and how often, and at what price;
- * then there is room again, and nobody new comes. */
-static void a_full_table(struct unx_engine *e)
+ * then there is room again, and nobody new comes. True: in time. */
+static bool full_in_time(struct unx_engine *e)
 {
-    if (!raw_limit_works()) {
-        SKIP("the table cannot be limited here");
-    }
     const int listener = listen_at(SOCK_SEQPACKET, 10);
     struct unx_op op = {0};
     stand_accept(e, &op, listener);
@@ -133,8 +130,6 @@ static void a_full_table(struct unx_engine *e)
     const int64_t used = engine_cpu() - cpu;
     raw_unlimit();
     NOTE("told %u times in 450 ms, %lld us of the processor", told, (long long)used);
-    CHECK(told >= 2 && told <= 6);
-    CHECK(used < (harness_slow() ? 45000 : 9000));
     const int64_t room = raw_now();
     for (int i = 0; i < 2; i++) {
         do {
@@ -147,48 +142,77 @@ static void a_full_table(struct unx_engine *e)
         leave(e, ev.result);
         close(c[i]);
     }
-    CHECK(raw_now() - room < (harness_slow() ? 2000 : 500));
+    const int64_t waited = raw_now() - room;
     START(unx_engine_cancel(e, &op));
     LAST(e, &op, -ECANCELED);
     leave(e, listener);
+    return told >= 2 && told <= 6 && used < (harness_slow() ? 45000 : 9000) && waited < (harness_slow() ? 2000 : 500);
 }
 
-/* It can be cancelled, closed and late also while it pauses. */
+/* Unless the machine was busy with something else each time. */
+static void a_full_table(struct unx_engine *e)
+{
+    if (!raw_limit_works()) {
+        SKIP("the table cannot be limited here");
+    }
+    bool in_time = false;
+    for (int i = 0; i < 6 && !in_time; i++) {
+        in_time = full_in_time(e);
+    }
+    CHECK(in_time);
+}
+
+enum pausing { CANCELLED, LATE, CLOSED, PAUSING };
+
+/* How long it took. */
+static int64_t end_while_it_pauses(struct unx_engine *e, enum pausing how)
+{
+    const int listener = listen_at(SOCK_SEQPACKET, 10);
+    struct unx_op op = {0}, closing = {0};
+    START(unx_engine_accept(e, &op, listener, UNX_STANDING, how == LATE ? 2000 : -1));
+    QUIET_FOR(e, 5);
+    const int c = client(SOCK_SEQPACKET);
+    const int64_t start = raw_now();
+    raw_limit(0);
+    MORE(e, &op, -EMFILE);
+    if (how == CANCELLED) {
+        START(unx_engine_cancel(e, &op));
+    } else if (how == CLOSED) {
+        START(unx_engine_close(e, &closing, listener));
+    }
+    struct unx_event ev;
+    do {
+        ev = NEXT(e);
+        CHECK(ev.op == &op);
+    } while (how == LATE && ev.flags == UNX_MORE);
+    const int64_t took = raw_now() - start;
+    raw_unlimit();
+    CHECK_INT(ev.flags, 0);
+    CHECK_INT(ev.result, how == LATE ? -ETIMEDOUT : -ECANCELED);
+    if (how == CLOSED) {
+        LAST(e, &closing, 0);
+    } else {
+        leave(e, listener);
+    }
+    close(c);
+    return took;
+}
+
+/* It can be cancelled, closed and late also while it pauses; at once, unless the machine was busy each time. */
 static void ends_while_it_pauses(struct unx_engine *e)
 {
     if (!raw_limit_works()) {
         SKIP("the table cannot be limited here");
     }
-    for (int how = 0; how < 3; how++) {
-        ROW("%s", how == 0 ? "cancelled" : how == 1 ? "late" : "closed");
-        const int listener = listen_at(SOCK_SEQPACKET, 10);
-        struct unx_op op = {0}, closing = {0};
-        START(unx_engine_accept(e, &op, listener, UNX_STANDING, how == 1 ? 150 : -1));
-        QUIET_FOR(e, 5);
-        const int c = client(SOCK_SEQPACKET);
-        const int64_t start = raw_now();
-        raw_limit(0);
-        MORE(e, &op, -EMFILE);
-        if (how == 0) {
-            START(unx_engine_cancel(e, &op));
-        } else if (how == 2) {
-            START(unx_engine_close(e, &closing, listener));
+    for (enum pausing how = 0; how < PAUSING; how++) {
+        ROW("%s", how == CANCELLED ? "cancelled" : how == LATE ? "late" : "closed");
+        const int64_t most = (how == LATE ? 2850 : 90) + (harness_slow() ? 1000 : 0);
+        int64_t least = INT64_MAX;
+        for (int i = 0; i < 5 && least >= most; i++) {
+            const int64_t took = end_while_it_pauses(e, how);
+            least = took < least ? took : least;
         }
-        struct unx_event ev;
-        do {
-            ev = NEXT(e);
-            CHECK(ev.op == &op);
-        } while (how == 1 && ev.flags == UNX_MORE);
-        raw_unlimit();
-        CHECK_INT(ev.flags, 0);
-        CHECK_INT(ev.result, how == 1 ? -ETIMEDOUT : -ECANCELED);
-        CHECK(raw_now() - start < (how == 1 ? 1000 : 90) + (harness_slow() ? 1000 : 0));
-        if (how == 2) {
-            LAST(e, &closing, 0);
-        } else {
-            leave(e, listener);
-        }
-        close(c);
+        CHECK(least < most);
     }
 }
 

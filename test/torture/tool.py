@@ -199,6 +199,21 @@ def judge(unx, scenario, inject, clean):
     return scenario, inject, against, told
 
 
+def unexcused(unx, scenario, inject, clean):
+    """What is against a failure and is not right all the same; and what the command said."""
+    _, _, against, told = judge(unx, scenario, inject, clean)
+    name = f"{scenario.name} {inject[0]}:{inject[2]}"
+    allowed = [rule for rule in RIGHT if re.fullmatch(rule[0], name) and re.search(rule[2], told)]
+    return [what for what in against if not any(re.search(rule[1], what) for rule in allowed)], told
+
+
+def confirmed(unx, scenario, inject, clean):
+    """A fault has to come in two of up to three runs: who waits on a busy machine is late for many reasons."""
+    against, told = unexcused(unx, scenario, inject, clean)
+    again = any(unexcused(unx, scenario, inject, clean)[0] for _ in range(2)) if against else False
+    return scenario, inject, against if again else [], told
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("unx")
@@ -221,8 +236,11 @@ def main():
             continue
         if options.only and s.name != options.only[0]:
             continue
-        against, clean[s.name], calls, told = run(unx, s, None)
-        if clean[s.name][0] != 0 or against:
+        for _ in range(3):
+            against, clean[s.name], calls, told = run(unx, s, None)
+            if clean[s.name][0] == 0 and not against:
+                break
+        else:
             print(f"{s.name}: fails as it is: {clean[s.name]} {against} {told}")
             faults += 1
             continue
@@ -234,11 +252,8 @@ def main():
         call, n, error = options.only[1].split(":")
         work = [(s, (call, int(n), error)) for s in scenarios() if s.name == options.only[0]]
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        for s, inject, against, told in pool.map(lambda w: judge(unx, *w, clean[w[0].name]), work):
+        for s, inject, against, told in pool.map(lambda w: confirmed(unx, *w, clean[w[0].name]), work):
             injected += 1
-            name = f"{s.name} {inject[0]}:{inject[2]}"
-            allowed = [rule for rule in RIGHT if re.fullmatch(rule[0], name) and re.search(rule[2], told)]
-            against = [what for what in against if not any(re.search(rule[1], what) for rule in allowed)]
             if against:
                 faults += 1
                 print(f"FAULT {s.name} {inject[0]}:{inject[1]}:{inject[2]}: {'; '.join(against)}\n  it said: {told[:300]}\n"

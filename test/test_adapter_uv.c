@@ -47,10 +47,12 @@ static void turn(void)
     uv_run(&loop, UV_RUN_ONCE);
 }
 
+/* One that is late is called before the loop sleeps, and might be the last thing for which it would wake up. */
 static void on_timer(uv_timer_t *t)
 {
     (void)t;
     call();
+    uv_stop(&loop);
 }
 
 static void after(int ms, void (*f)(void))

@@ -2,8 +2,8 @@
 /*
  * Plays an attack on a server with a well-behaved client beside it (run.h).
  *
- * It goes on until it was tried and the server has written down who it was, or five seconds more; then the server has
- * to be what it was before, and to end when it is told to. Whether all went well is judged in judge.c.
+ * It goes on until it was tried and the server has written down who it was, or fifteen seconds more; then the server
+ * has to be what it was before, and to end when it is told to. Whether all went well is judged in judge.c.
  */
 #include "../harness.h"
 #include "../raw.h"
@@ -282,7 +282,7 @@ static void play(const struct target *t, const struct attack *a)
     /* What keeps no accounts serves everybody in turn: the longer the attack, the longer the wait behind it. */
     const unsigned ms = a == NULL && t->ours ? 3 * run_ms() : run_ms();
     /* On a busy machine it may take longer until everybody has had a turn. */
-    p.g.until = now_us() + (int64_t)(ms + 5000) * 1000;
+    p.g.until = now_us() + (int64_t)(ms + 15000) * 1000;
     for (unsigned i = 0; i < nattacks; i++) {
         const bool alone = (attacks[i].flags & (FULL_TABLE | OWN_PIDS)) != 0;
         if (a == &attacks[i] || (a == NULL && !alone && run_why_not(t, &attacks[i]) == NULL)) {

@@ -45,12 +45,12 @@ activated_service()
     done
     # More of them, in their order, with names; a connection to the last wakes it too, and all types say who they are.
     server activate --seqpacket --name first --name '' --name 3rd $name ./s "$name-3" -- python3 -c "$service" 5
-    same "$(grep -c 'waiting (seqpacket)' err)" 3 'said of each'
     peer_behind seqpacket "$name-3" 's.connect(at); time.sleep(15)'
     until_true grep -q open out
     expects 0 "$unx" send $name --data y --reply >reply
     same "$(cat reply)" 'y 0' reply
     ended 0
+    same "$(grep -c 'waiting (seqpacket)' err)" 3 'said of each'
     same "$(head -n 1 out)" "fds 3 names ['first', '', '3rd'] unix [1, 1, 1] blocking [True, True, True] pid True" three
     same "$(sed -n 2p out)" 'open [0, 1, 2, 3, 4, 5]' 'nothing else'
 }
@@ -171,7 +171,7 @@ activated_for_each_connection()
     export UNX_PEER_ADDR
     server activate --accept --name n1 --name n2 $name "$name-2" -- python3 -c "$handler"
     unset UNX_PEER_ADDR
-    has 'this user and root are admitted' err
+    until_true grep -q 'this user and root are admitted' err
     peer seqpacket "$name-2" 's.bind(at + "-c"); s.connect(at); s.send(b"who")
 got = s.recv(1000).decode().split()
 assert got[:5] == ["1", "n2", str(os.getpid()), str(os.getuid()), "@" + at[1:] + "-c"], got

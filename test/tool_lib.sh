@@ -102,7 +102,7 @@ for line in sys.stdin:
     o = json.loads(line)
     print(eval(sys.argv[1]))' "$1"; }
 # peer TYPE ADDR PROGRAM: Python with a new socket in s and its address in at; ends after as many seconds at the latest
-python='import os, signal, socket, sys, time
+python='import os, select, signal, socket, sys, time
 signal.alarm(20 * int(os.environ["patience"]))
 kind, at, text = sys.argv[1:4]
 s = socket.socket(socket.AF_UNIX, getattr(socket, "SOCK_" + kind.upper()))

@@ -115,15 +115,15 @@ fds_refused_by_an_older_kernel()
     rm -f err
     # The leak check of a sanitizer cannot be traced.
     ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 strace -D -f -o trace -e trace=setsockopt -e inject=setsockopt:error=ENOPROTOOPT:when=1 \
-        "$unx" listen $name --no-fds --timeout $((2000 * patience)) >out 2>err &
+        "$unx" listen $name --no-fds >out 2>err &
     pid=$!
     pids="$pids $pid"
     until_true grep -q listening err
     expects 0 "$unx" send $name --data x --fd /etc/passwd
     expects 0 "$unx" send $name --data y
-    ended 4
+    until_true grep -q '"y"' out
+    stopped 4
     has 'came with descriptors, which --no-fds refuses; dropped' err
-    has '"y"' out
     hasnt '"x"' out
 }
 
@@ -310,8 +310,9 @@ no_spin_while_a_program_runs()
     # The client has gone when its program still runs: its hang-up must not be looked at again and again.
     expects 0 "$unx" send $name --data x
     until_true grep -q '"x"' out
+    before=$(ticks "$pid")
     sleep 0.5
-    [ "$(ticks "$pid")" -lt 10 ] || fail "$(ticks "$pid") ticks"
+    [ $(($(ticks "$pid") - before)) -lt 10 ] || fail "$(($(ticks "$pid") - before)) ticks"
     echo late >go
     until_true grep -q 'the peer has closed' err
     stopped 5

@@ -220,9 +220,11 @@ full_table()
     server listen $name --echo --engine $engine
     load_behind seqpacket $name 'ss = [new() for i in range(100)]
 for i, s in enumerate(ss): s.send(b"%d" % i)
+print("sent", flush=True)
 while not os.path.exists("go"): time.sleep(0.02)
 for i, s in enumerate(ss):
     echoes(s, [b"%d" % i]); s.close()'
+    said sent
     until_true grep -q 'new connections wait' err
     before=$(ticks "$pid")
     sleep 0.5

@@ -71,11 +71,15 @@ comes_to()
     same "$(descriptors "$pid")" "$1" "$engine: descriptors of the server"
 }
 sanitized() { ldd "$unx" | grep -q libasan; }
+sockets() { find "/proc/$1/fd" -lname 'socket:*' | wc -l; }
+has_sockets() { [ "$(sockets "$pid")" = "$1" ]; }
 # What the server has open while it has nothing to do: some of it is opened when the first client comes.
 at_rest()
 {
+    listening=$(sockets "$pid")
     load "$1" "$name" 's = new(); s.send(b"first"); echoes(s, [b"first"])'
-    sleep 0.2
+    # That the client has ended does not mean that the server has seen it.
+    until_true has_sockets "$listening"
     before=$(descriptors "$pid")
 }
 room_for()

@@ -141,9 +141,11 @@ log_full()
     equal 'status of the client' $? 1 || return 1
     kill -CONT "$server"
     lost=$(sed -n 's/^log_server: \([0-9]*\) lines lost$/\1/p' "$dir/err")
+    # Until they are read there is no room for another.
+    lines "$dir/server" ' uid ' $((1000 - lost)) || return 1
     echo end | client log_server log "$here-log" || return 1
     seen "$dir/server" ': end$' || return 1
-    equal 'queued and lost' "$(($(grep -c ' uid ' "$dir/server") - 1 + lost))" 1000
+    equal 'queued, lost, and the last' "$(($(grep -c ' uid ' "$dir/server") + lost))" 1001
 }
 
 log_no_server()

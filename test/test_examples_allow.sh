@@ -42,7 +42,7 @@ stranger()
 {
     name=$1
     shift
-    timeout 10 setpriv --reuid 1 --regid 1 --clear-groups "$bin/example_$name" "$@"
+    timeout $((10 * patience)) setpriv --reuid 1 --regid 1 --clear-groups "$bin/example_$name" "$@"
 }
 
 # Whoever can connect to an abstract name can do that: it is the server that sends strangers away, and serves on.

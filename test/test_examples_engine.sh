@@ -29,11 +29,18 @@ join()
     seen "$dir/$1" "^$1 (uid $(id -u)) has joined\$"
 }
 
-# Who was left in the room by a case that failed goes.
+# Who was left in the room by a case that failed goes. The descriptor of its signals is open a moment after it says that it
+# listens.
 room()
 {
     exec 3>&- 4>&- 5>&-
-    start chat serve "$here-room"
+    start chat serve "$here-room" || return 1
+    tries=0
+    until find "/proc/$server/fd" -lname '*signalfd*' | grep -q .; do
+        tries=$((tries + 1))
+        [ "$tries" -le $((200 * patience)) ] || return 1
+        sleep 0.05
+    done
 }
 
 chat_hears()

@@ -71,7 +71,7 @@ static void serve_one(int fd)
         fail("connection", r);
     printf("end of the connection\n");
     if (pidfd >= 0) {
-        unx_wait(pidfd, POLLIN, 2000); /* a pidfd becomes readable when its process ends */
+        unx_wait(pidfd, POLLIN, 10000); /* a pidfd becomes readable when its process ends */
         print_process(pidfd);
         close(pidfd);
     }
@@ -103,7 +103,7 @@ static int say_one(int fd, const char *text)
     char buf[16];
     const struct iovec data = {(void *)text, strlen(text)}, room = {buf, sizeof buf};
     struct unx_msg req = {.iov = &data, .niov = 1}, rep = {.iov = &room, .niov = 1};
-    const int r = unx_call(fd, &req, &rep, 2000);
+    const int r = unx_call(fd, &req, &rep, 10000);
     return r < 0 ? fail("call", r) : 0;
 }
 

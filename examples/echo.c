@@ -75,7 +75,7 @@ static int ask(const struct unx_addr *a, const char *text)
     char buf[65536];
     const struct iovec data = {(void *)text, strlen(text)}, room = {buf, sizeof buf};
     struct unx_msg req = {.iov = &data, .niov = 1}, rep = {.iov = &room, .niov = 1};
-    const int r = unx_call(fd, &req, &rep, 2000);
+    const int r = unx_call(fd, &req, &rep, 10000);
     close(fd);
     if (r < 0)
         return fail("call", r);

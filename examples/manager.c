@@ -6,7 +6,7 @@
  *     example_echo ask @echo hello
  *
  * The service gets the listener as descriptor 3, and an address to be heard at. When it ends, or does not show up for
- * two seconds, the next client starts it again: the listener is the manager's, so no client is refused meanwhile. The
+ * four seconds, the next client starts it again: the listener is the manager's, so no client is refused meanwhile. The
  * address is an abstract name, which anybody can send to: what counts is that the kernel says who did. Who may talk to
  * the service is for the service to say, because it is the one that accepts.
  */
@@ -22,7 +22,7 @@
 
 #include <unx/activation.h>
 
-#define WATCHDOG_MS 2000
+#define WATCHDOG_MS 4000
 #define TICK_MS 100
 
 extern char **environ;

@@ -36,7 +36,7 @@ service_managed()
     equal 'started without a client' "$(grep -c '^ready' "$dir/server")" 0 || return 1
     asks first || return 1
     seen "$dir/server" '^status: 1 served, the last one said: first$' || return 1
-    sleep 3
+    sleep 5
     equal 'ended' "$(grep -c 'has ended' "$dir/server")" 0 || return 1
     asks second || return 1
     seen "$dir/server" '^status: 2 served, the last one said: second$' || return 1

@@ -9,6 +9,8 @@ set -eu
 cd "$(dirname "$0")/.."
 build=${BUILD:-build}
 runs=${ONLY:-plain asan}
+# Most tests wait most of the time.
+processes=$(($(nproc) + 1))
 
 configure() { # run
     case $1 in
@@ -37,7 +39,7 @@ for run in $runs; do
     log=$build/$run/meson-logs/testlog.json
     rm -f "$log"
     # What failed is told below, case by case.
-    meson test -C "$build/$run" --no-rebuild "$@" || true
+    meson test -C "$build/$run" --no-rebuild --num-processes "$processes" "$@" || true
     if [ ! -f "$log" ]; then
         echo "test.sh: $run: meson test left no log" >&2
         exit 1

@@ -123,10 +123,10 @@ static int no_memory(void *arg, int number)
 /* A failure says what it was, and who asks again has all of it. */
 static void asked_for_again(struct unx_engine *e)
 {
-    if (engine_flag() != UNX_ENGINE_EPOLL) {
-        SKIP("watching cannot fail but by epoll");
+    if (engine_flag() == UNX_ENGINE_POLL) {
+        SKIP("poll has no descriptor to nest by");
     }
-    const int number = SYS_epoll_ctl;
+    const int number = engine_flag() == UNX_ENGINE_EPOLL ? SYS_epoll_ctl : SYS_io_uring_enter;
     CHECK_INT(between(&number, 1, ask_for_it, no_memory, e), -ENOMEM);
     const int fd = enter(e);
     struct unx_op timer = {0};

@@ -163,6 +163,10 @@ static int nest(struct unx_engine *e)
     u->polls = 0;
     run_line(e, e->event, line_at(e, e->event));
     run_line(e, u->epoll, line_at(e, u->epoll));
+    if (e->clock >= 0) {
+        /* It was asked for before, and failed after that. */
+        run_line(e, e->clock, line_at(e, e->clock));
+    }
     return u->ring.ring_fd;
 }
 

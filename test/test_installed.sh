@@ -46,6 +46,7 @@ client_sends() { echo hi | LD_LIBRARY_PATH=$lib "$prefix/bin/unx" send "$name" -
 # shellcheck disable=SC2046 # lists of words
 first_program()
 {
+    need pkg-config
     readme 1 >hello.c
     $CC -Wall hello.c -o hello $(pkg-config --cflags --libs libunx) || fail 'it does not build'
     LD_LIBRARY_PATH=$lib serves ./hello
@@ -55,6 +56,7 @@ first_program()
 # shellcheck disable=SC2046
 second_program()
 {
+    need pkg-config
     readme 2 >many.c
     $CC -Wall many.c -o many $(pkg-config --cflags --libs libunx-engine) || fail 'it does not build'
     LD_LIBRARY_PATH=$lib serves ./many
@@ -66,6 +68,7 @@ second_program()
 # shellcheck disable=SC2046
 static_libraries()
 {
+    need pkg-config
     rm -rf "$top/static"
     cp -R "$place" "$top/static"
     find "$top/static" -name 'libunx*.so*' -exec rm {} +
@@ -88,7 +91,8 @@ END
     shift
     echo "target_link_libraries(many $*)" >>CMakeLists.txt
     rm -rf build
-    cmake -DCMAKE_C_COMPILER="${CC%% *}" -DCMAKE_PREFIX_PATH="$prefix" -B build . && cmake --build build
+    # There may be something before the compiler, like ccache.
+    CC=${CC##* } cmake -DCMAKE_PREFIX_PATH="${from-$prefix}" -B build . && cmake --build build
 }
 
 cmake_package()
@@ -107,11 +111,25 @@ cmake_version()
 {
     need cmake
     echo 'int main(void) { return 0; }' >many.c
-    for version in 0.0.9 0.1.1 0.2 1.0 '0.1 REQUIRED COMPONENTS engine'; do
+    for version in 0.0.9 0.1.1 0.2 1.0 0.0.1...0.0.9 '0.1 REQUIRED COMPONENTS engine'; do
         ! cmake_build "$version" libunx::unx >log 2>&1 || fail "version $version is accepted"
         has 'libunx' log
     done
-    cmake_build '0.1.0 EXACT' libunx::unx || fail 'its own version is refused'
+    for version in '0.1.0 EXACT' 0.0.5...0.3 0.1.0...0.1.0; do
+        cmake_build "$version" libunx::unx || fail "version $version is refused"
+    done
+}
+
+# As where /lib is a link to usr/lib.
+cmake_by_a_link()
+{
+    need cmake
+    mkdir root
+    cp -R "$prefix" root/usr
+    ln -s usr/lib root/lib
+    echo 'int main(void) { return 0; }' >many.c
+    from=$PWD/root cmake_build 0.1 libunx::unx || fail 'not found'
+    has '^libunx_DIR.*root/lib/' build/CMakeCache.txt
 }
 
 run_cases readme serves is_said client_sends cmake_build

@@ -83,9 +83,14 @@ class Fish:
 
     def complete(self, typed, expect):
         """What is typed, and the line that the only word there is for it leads to."""
-        words = subprocess.run(self.argv + ["-c", "complete -C $argv", typed], cwd=self.place, capture_output=True, text=True,
-                               timeout=WAIT, check=True).stdout.splitlines()
-        lines = [typed[:typed.rindex(" ") + 1] + word.split("\t")[0] + " " for word in words]
+        try:
+            words = subprocess.run(self.argv + ["-c", "complete -C $argv", typed], cwd=self.place, capture_output=True, text=True,
+                                   timeout=WAIT, check=True, env=dict(os.environ, HOME=self.place))
+        except subprocess.SubprocessError as e:
+            raise TimeoutError(f"{e}") from e
+        if words.stderr:
+            raise TimeoutError(f"it complains: {words.stderr}")
+        lines = [typed[:typed.rindex(" ") + 1] + word.split("\t")[0] + " " for word in words.stdout.splitlines()]
         if len(lines) != 1 or not re.search(expect, lines[0]):
             raise TimeoutError(f"no {expect!r} in {lines!r}")
 
@@ -117,6 +122,8 @@ CASES = {
     "a group": ("unx listen --allow group:daemo", r"group:daemon"),
     "a file to lend": ("unx send --fd pl", r"--fd plain-file "),
     "a program": ("unx listen @x -- realpat", r"-- realpath "),
+    "a socket file at home": ("unx peer ~/soc", r"~/socket-of-a-server "),
+    "a command by its path": ("~/bin/unx send --rep", r"--reply "),
     "a file for a program": ("unx listen @x -- cat pl", r"cat plain-file "),
 }
 
@@ -156,6 +163,7 @@ def main():
         for file in ("socket-that-is-none", "plain-file"):
             open(f"{place}/{file}", "w").close()
         os.mkdir(f"{place}/folder")
+        os.symlink(os.path.dirname(unx), f"{place}/bin")
         for shell, (argv, setup) in SHELLS.items():
             why = not shutil.which(shell) and f"no {shell} here" or shell == "zsh" and os.environ.get("UNX_DISTURBED") == "pulses" and \
                 "zsh that is stopped while it completes does not always come back to its terminal"

@@ -24,13 +24,14 @@ _unx_offer()
 # Files for an address: sockets, and directories on the way to one.
 _unx_sockets()
 {
-    local name
+    local name file
     while IFS= read -r name; do
-        [[ ! -d $name && ! -S $name ]] || compopt -o filenames 2>/dev/null
-        if [[ -d $name ]]; then
+        file=${name/#~\//$HOME/} # what is typed is not expanded yet
+        [[ ! -d $file && ! -S $file ]] || compopt -o filenames 2>/dev/null
+        if [[ -d $file ]]; then
             compopt -o nospace 2>/dev/null
             COMPREPLY+=("$name/")
-        elif [[ -S $name ]]; then
+        elif [[ -S $file ]]; then
             COMPREPLY+=("$name")
         fi
     done < <(compgen -f -- "$_unx_cur")
@@ -71,7 +72,7 @@ _unx_value()
 
 _unx()
 {
-    local _unx_program=$1 _unx_cur verb option='' wants='' word i
+    local _unx_program=${1/#~\//$HOME/} _unx_cur verb option='' wants='' word i
     local -a words options
     COMPREPLY=()
     # COMP_WORDS has addresses in pieces; these are words as the shell will see them, as far as they have no quotes.

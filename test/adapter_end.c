@@ -86,8 +86,9 @@ void others_have_their_turn(struct unx_engine *e)
     /* In that time a busy machine may come to one turn alone, in which there was nobody else. */
     for (over = false; !over || events <= 10 * TURN;) {
         const unsigned before = events;
-        waited = over ? waited : raw_now() - start;
+        const bool last = over;
         loop->turn();
+        waited = last ? waited : raw_now() - start;
         CHECK(events - before <= TURN_MAX);
     }
     CHECK(waited < 5000); /* libevent's clock is coarse: it may be early, too */

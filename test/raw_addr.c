@@ -169,7 +169,7 @@ int64_t raw_waited(void)
 {
     FILE *f = fopen("/proc/thread-self/schedstat", "re");
     unsigned long long ran, waited;
-    const bool known = f != NULL && fscanf(f, "%llu %llu", &ran, &waited) == 2;
+    const bool known = f != NULL && fscanf(f, "%llu %llu", &ran, &waited) == 2 && ran > 0;
     if (f != NULL)
         fclose(f);
     return known ? (int64_t)(waited / 1000000) : 1000;

@@ -43,33 +43,33 @@ start()
 patience=1
 [ -z "${HARNESS_SLOWER-}" ] || patience=4
 
+# within COMMAND... : it succeeds, now or within 10 seconds.
+within()
+{
+    tries=0
+    until "$@"; do
+        tries=$((tries + 1))
+        [ "$tries" -le $((200 * patience)) ] || return 1
+        sleep 0.05
+    done
+}
+
 # seen FILE PATTERN: the pattern is in the file, now or within 10 seconds.
 seen()
 {
-    tries=0
-    until grep -q -e "$2" "$1"; do
-        tries=$((tries + 1))
-        if [ "$tries" -gt $((200 * patience)) ]; then
-            echo "# $1 has no line like: $2"
-            return 1
-        fi
-        sleep 0.05
-    done
+    within grep -q -e "$2" "$1" && return 0
+    echo "# $1 has no line like: $2"
+    return 1
 }
 
 # lines FILE PATTERN COUNT: so many lines like this are in the file, now or within 10 seconds.
 lines()
 {
-    tries=0
-    until [ "$(grep -c -e "$2" "$1")" = "$3" ]; do
-        tries=$((tries + 1))
-        if [ "$tries" -gt $((200 * patience)) ]; then
-            echo "# $1 has no $3 lines like: $2"
-            return 1
-        fi
-        sleep 0.05
-    done
+    within has_lines "$@" && return 0
+    echo "# $1 has no $3 lines like: $2"
+    return 1
 }
+has_lines() { [ "$(grep -c -e "$2" "$1")" = "$3" ]; }
 
 # equal WHAT GOT WANTED
 equal()
@@ -106,13 +106,10 @@ descriptors()
 # does not mean that the server has seen it.
 closed_all()
 {
-    tries=0
-    while [ "$(descriptors)" != "$1" ] && [ "$tries" -lt $((200 * patience)) ]; do
-        tries=$((tries + 1))
-        sleep 0.05
-    done
+    within has_descriptors "$1"
     equal 'descriptors of the server' "$(descriptors)" "$1"
 }
+has_descriptors() { [ "$(descriptors)" = "$1" ]; }
 
 # An id as libunx tells it: 65534 is the number for ids that the kernel cannot say here.
 known()
